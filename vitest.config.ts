@@ -1,0 +1,14 @@
+import {defineConfig} from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    exclude: ['test/engines/**', 'test/aws/**'],
+    disableConsoleIntercept: true,
+    globalSetup: ['test/support/build.ts'],
+    reporters: ['default', './test/support/counts-reporter.ts'],
+    testTimeout: 20_000,
+    hookTimeout: 20_000,
+    env: {NO_COLOR: '1'},
+  },
+})
