@@ -1,0 +1,97 @@
+import {mkdtemp, rm} from 'node:fs/promises'
+import {tmpdir} from 'node:os'
+import {join, resolve} from 'node:path'
+
+import {end, type Finished, firstLine, type Options, run, start} from './processes.js'
+
+const CLI = resolve(import.meta.dirname, '../../bin/run.js')
+
+export type SkkLocal = {
+  /** host:port of the listener with IAM authentication. */
+  bootstrap: string
+  plaintextBootstrap: string
+  /** URL of the MSK API. */
+  endpoint: string
+  clusterArn: string
+  dataDir: string
+  pid: number
+  stop(): Promise<void>
+  /** Ends the process as a crash does; the data stays, `restart` brings it back on the same ports. */
+  kill(): Promise<void>
+  restart(): Promise<void>
+}
+
+/** Variables under which a program sees no configuration, credentials or region but the ones given. */
+export async function emptyHome(): Promise<{env: NodeJS.ProcessEnv; remove(): Promise<void>}> {
+  const home = await mkdtemp(join(tmpdir(), 'skk-engines-home-'))
+  const env = {
+    HOME: home,
+    XDG_CONFIG_HOME: join(home, 'config'),
+    XDG_DATA_HOME: join(home, 'data'),
+    XDG_CACHE_HOME: join(home, 'cache'),
+    XDG_STATE_HOME: join(home, 'state'),
+  }
+  return {env, remove: () => rm(home, {recursive: true, force: true})}
+}
+
+/** What any AWS client needs to act on `skk local` with its default key. */
+export const testCredentials = {
+  AWS_ACCESS_KEY_ID: 'test',
+  AWS_SECRET_ACCESS_KEY: 'test',
+  AWS_REGION: 'us-east-1',
+  AWS_DEFAULT_REGION: 'us-east-1',
+}
+
+/** Runs the built CLI to its end, with a given home and this machine's own AWS variables taken away. */
+export function skk(args: readonly string[], options: Options & {node?: string} = {}): Promise<Finished> {
+  return run(options.node ?? process.execPath, [CLI, ...args], {...options, env: {...withoutAws(), ...options.env}})
+}
+
+/** Starts the embedded stack as its own process, with its data in a temporary folder, on free ports unless `flags` name them. */
+export async function startSkkLocal(flags: readonly string[] = [], {node = process.execPath} = {}): Promise<SkkLocal> {
+  const home = await emptyHome()
+  const launch = async (ports: readonly string[]) => {
+    const args = [
+      CLI,
+      'local',
+      'start',
+      '--foreground',
+      '--json',
+      '--data-dir',
+      join(home.env['HOME']!, 'stack'),
+      ...ports,
+      ...flags,
+    ]
+    const child = start(node, args, {env: {...withoutAws(), ...home.env}})
+    const state = JSON.parse(await firstLine(child, /"bootstrap"/, 30_000))
+    return {child, state}
+  }
+  let {child, state} = await launch([
+    '--port',
+    '0',
+    '--http-port',
+    '0',
+    ...(flags.includes('--iam') ? [] : ['--plaintext-port', '0']),
+  ])
+  const portOf = (address: string) => new URL(address.includes('//') ? address : `kafka://${address}`).port
+  const samePorts = () => [
+    ...['--port', portOf(state.bootstrap), '--http-port', portOf(state.endpoint)],
+    ...(state.plaintextBootstrap ? ['--plaintext-port', portOf(state.plaintextBootstrap)] : []),
+  ]
+  return {
+    ...state,
+    stop: async () => {
+      await end(child)
+      await home.remove()
+    },
+    kill: () => end(child, 'SIGKILL'),
+    restart: async () => {
+      ;({child, state} = await launch(samePorts()))
+    },
+  }
+}
+
+function withoutAws(): NodeJS.ProcessEnv {
+  const unset = Object.keys(process.env).filter((name) => name.startsWith('AWS_') || name.startsWith('SKK_'))
+  return Object.fromEntries(unset.map((name) => [name, undefined]))
+}
