@@ -1,5 +1,6 @@
 import {type ChildProcessWithoutNullStreams, spawn} from 'node:child_process'
 import {createInterface} from 'node:readline'
+import {setTimeout as sleep} from 'node:timers/promises'
 
 export type Finished = {code: number | null; stdout: string; stderr: string}
 export type Options = {input?: string | Buffer; env?: NodeJS.ProcessEnv; cwd?: string; timeoutMs?: number}
@@ -89,4 +90,13 @@ export function end(child: ChildProcessWithoutNullStreams, signal: NodeJS.Signal
     })
     child.kill(signal)
   })
+}
+
+/** Resolves once `holds` does; an error when it still does not after half a minute. */
+export async function eventually(holds: () => Promise<boolean>, timeoutMs = 30_000): Promise<void> {
+  const deadline = Date.now() + timeoutMs
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error(`still not so after ${timeoutMs} ms: ${holds}`)
+    await sleep(200)
+  }
 }

@@ -95,3 +95,26 @@ function withoutAws(): NodeJS.ProcessEnv {
   const unset = Object.keys(process.env).filter((name) => name.startsWith('AWS_') || name.startsWith('SKK_'))
   return Object.fromEntries(unset.map((name) => [name, undefined]))
 }
+
+/** Creates a topic with our own command over the plaintext listener. */
+export async function createTopic(
+  bootstrap: string,
+  topic: string,
+  {partitions = 1, config = [] as string[]} = {},
+): Promise<void> {
+  const configs = config.flatMap((entry) => ['--config', entry])
+  const args = [
+    'topics',
+    'create',
+    topic,
+    '--partitions',
+    String(partitions),
+    ...configs,
+    '--bootstrap',
+    bootstrap,
+    '--auth',
+    'none',
+  ]
+  const {code, stderr} = await skk(args)
+  if (code !== 0) throw new Error(`topics create ${topic}: exit ${code}\n${stderr}`)
+}
