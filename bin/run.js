@@ -1,6 +1,18 @@
 #!/usr/bin/env node
 import './check-node.js'
+import {readFileSync} from 'node:fs'
 import module from 'node:module'
+import {fileURLToPath} from 'node:url'
 
-if (module.enableCompileCache) module.enableCompileCache() // Node >= 22.1; before the first heavy import
-import('@oclif/core/execute').then(({execute}) => execute({dir: import.meta.url}))
+const root = fileURLToPath(new URL('..', import.meta.url))
+const argv = process.argv.slice(2)
+
+if (argv.length === 1 && argv[0] === '--version') {
+  // The one answer that needs none of the program.
+  const {name, version} = JSON.parse(readFileSync(`${root}package.json`, 'utf8'))
+  process.stdout.on('error', ({code}) => process.exit(code === 'EPIPE' ? 0 : 9))
+  process.stdout.write(`${name}/${version} ${process.platform}-${process.arch} node-${process.version}\n`)
+} else {
+  if (module.enableCompileCache) module.enableCompileCache() // Node >= 22.1; before the first heavy import
+  import('../dist/lib/start.js').then(({start}) => start(argv, root))
+}
