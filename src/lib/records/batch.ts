@@ -1,5 +1,6 @@
-import type {Compression} from './compression.js'
+import {type Compression, compress, decompress, MAX_DECOMPRESSED_BYTES} from './compression.js'
 import {crc32c} from './crc32c.js'
+import {forEachRecord, readHeaders, sizeOfRecords, writeRecords} from './record.js'
 import {RecordError} from './record-error.js'
 
 /** One header of a record. Names and values are bytes: Kafka promises UTF-8 names but no broker checks it. */
@@ -10,11 +11,15 @@ export type RecordInput = {key: Buffer | null; value: Buffer | null; headers: He
 
 export type DecodedRecord = RecordInput & {offset: number}
 
+export type EncodeOptions = {compression?: Compression; producerId?: number; producerEpoch?: number; baseSequence?: number}
+
 /** Size in bytes of a version 2 record batch up to its first record. */
 export const HEADER_BYTES = 61
 
 /** Size of `baseOffset` and `batchLength`, which `batchLength` does not count. */
 export const LOG_OVERHEAD_BYTES = 12
+
+const CRC_AT = 17
 
 /** Where the checksummed part starts: base offset and leader epoch lie before it, so a broker may set them without a new CRC. */
 export const CRC_START = 21
@@ -127,9 +132,87 @@ export function timestampType(header: Pick<BatchHeader, 'attributes'>): 'CreateT
   return (header.attributes & LOG_APPEND_TIME) === 0 ? 'CreateTime' : 'LogAppendTime'
 }
 
-/** The `attributes` of a batch of plain records compressed with `codec`. */
-export function attributesFor(codec: Compression): number {
-  return CODECS.indexOf(codec)
+/**
+ * Encodes `records` as one version 2 batch, as a producer sends it: offsets from 0, leader epoch -1, base timestamp that
+ * of the first record. The producer fields are -1 unless given. Throws RecordError on an empty batch, and on timestamps
+ * that are no safe integers or lie more than 2^52 ms apart.
+ */
+export async function encodeBatch(records: readonly RecordInput[], options: EncodeOptions = {}): Promise<Buffer> {
+  const {compression = 'none', producerId = -1, producerEpoch = -1, baseSequence = -1} = options
+  const {baseTimestamp, maxTimestamp} = timestampRange(records)
+  const batch = await encodeSection(records, baseTimestamp, compression)
+  const header = {
+    baseOffset: 0,
+    batchLength: batch.length - LOG_OVERHEAD_BYTES,
+    leaderEpoch: -1,
+    magic: 2,
+    crc: 0,
+    attributes: CODECS.indexOf(compression),
+    lastOffsetDelta: records.length - 1,
+    baseTimestamp,
+    maxTimestamp,
+    producerId,
+    producerEpoch,
+    baseSequence,
+    recordCount: records.length,
+  }
+  writeBatchHeader(batch, header)
+  batch.writeUInt32BE(batchCrc(batch, 0, batch.length), CRC_AT)
+  return batch
+}
+
+function timestampRange(records: readonly RecordInput[]): {baseTimestamp: number; maxTimestamp: number} {
+  const baseTimestamp = records[0]?.timestamp
+  if (baseTimestamp === undefined) throw new RecordError('a batch needs a record')
+  let maxTimestamp = baseTimestamp
+  for (const {timestamp} of records) {
+    if (!Number.isSafeInteger(timestamp)) throw new RecordError(`${timestamp} is no timestamp in whole milliseconds`)
+    if (timestamp > maxTimestamp) maxTimestamp = timestamp
+  }
+  return {baseTimestamp, maxTimestamp}
+}
+
+/** The encoded records after 61 bytes that are left for the header. */
+async function encodeSection(records: readonly RecordInput[], baseTimestamp: number, codec: Compression): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafe(HEADER_BYTES + sizeOfRecords(records, baseTimestamp))
+  writeRecords(bytes, records, baseTimestamp, HEADER_BYTES)
+  if (codec === 'none') return bytes
+  return Buffer.concat([bytes.subarray(0, HEADER_BYTES), await compress(codec, bytes.subarray(HEADER_BYTES))])
+}
+
+/**
+ * Decodes the version 2 batch at `at`, checksum included. Offsets are the batch's base offset plus each record's delta.
+ * Keys, values and headers are views of `bytes`, or of the decompressed records. The records of a control batch are
+ * markers: ask `isControl` first. Throws RecordError on anything malformed, cut off, of another magic, or that
+ * decompresses to more than `maxBytes` (128 MiB).
+ */
+export async function decodeBatch(bytes: Buffer, at = 0, {maxBytes = MAX_DECOMPRESSED_BYTES} = {}): Promise<DecodedRecord[]> {
+  const header = readCheckedHeader(bytes, at)
+  const encoded = bytes.subarray(at + HEADER_BYTES, at + header.sizeInBytes)
+  const section = await decompress(compressionOf(header), encoded, maxBytes)
+  const records: DecodedRecord[] = []
+  forEachRecord(section, header, (bounds) => {
+    records.push({
+      offset: bounds.offset,
+      timestamp: bounds.timestamp,
+      key: bounds.keyStart < 0 ? null : section.subarray(bounds.keyStart, bounds.keyEnd),
+      value: bounds.valueStart < 0 ? null : section.subarray(bounds.valueStart, bounds.valueEnd),
+      headers: readHeaders(section, bounds),
+    })
+  })
+  return records
+}
+
+function readCheckedHeader(bytes: Buffer, at: number): BatchHeader {
+  const left = bytes.length - at
+  if (left < HEADER_BYTES) throw new RecordError(`a batch of ${left} bytes is shorter than its header`)
+  const header = readBatchHeader(bytes, at)
+  if (header.magic !== 2) throw new RecordError(`a batch of magic ${header.magic}, where only 2 is known`)
+  if (header.sizeInBytes < HEADER_BYTES || header.sizeInBytes > left) {
+    throw new RecordError(`a batch of ${header.sizeInBytes} bytes where ${left} are left`)
+  }
+  if (!crcMatches(bytes, at, header)) throw new RecordError(`the batch at offset ${header.baseOffset} has a wrong checksum`)
+  return header
 }
 
 /** Exact up to 2^53 in size, as every real offset, producer id and timestamp is; beyond that the nearest double. */
