@@ -1,0 +1,389 @@
+import {rm} from 'node:fs/promises'
+import {join} from 'node:path'
+
+import {type BatchHeader, batchCrc} from '../../records/batch.js'
+import {ERROR} from './api/error-codes.js'
+import {readCheckpoint, writeCheckpoint} from './log/checkpoint.js'
+import {FileGone, FilePool} from './log/file-pool.js'
+import {type Write, write} from './log/files.js'
+import {GroupCommit} from './log/group-commit.js'
+import {firstIndex} from './log/offset-index.js'
+import {type Producer, ProducerStates} from './log/producer-states.js'
+import {recoverSegments} from './log/recovery.js'
+import {type BatchExtent, type OffsetAndTimestamp, Segment} from './log/segment.js'
+
+export type LogOptions = {
+  /** A segment that would grow above this is closed and another one begun. Default 64 MiB. */
+  segmentBytes?: number
+  /** Whether an append resolves only when its bytes are on the disk itself. Default false: they survive the process, not the machine. */
+  fsync?: boolean
+  /** Written into every batch. Default 0. */
+  leaderEpoch?: number
+  /** How long compaction keeps tombstones: `delete.retention.ms`. Default a day. */
+  deleteRetentionMs?: number
+  /** Shared by the logs of a process. */
+  files?: FilePool
+  /** Epoch milliseconds. */
+  now?: () => number
+  /** Where a test injects a full disk. */
+  write?: Write
+}
+
+export type AppendResult = {
+  baseOffset: number
+  /** Epoch milliseconds; -1 on CreateTime. */
+  logAppendTimeMs: number
+  /** Whether the log had the batch already, and `baseOffset` tells where. */
+  duplicate: boolean
+}
+
+/** Why a batch is not in the log, as Kafka's error code. */
+export class AppendError extends Error {
+  override readonly name = 'AppendError'
+  readonly errorCode: number
+
+  constructor(errorCode: number, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.errorCode = errorCode
+  }
+}
+
+type Opened = {segments: Segment[]; producers: ProducerStates; logStartOffset: number; truncatedBytes: number}
+
+type Append = BatchExtent & {batch: Buffer; producerId: number; producer: Producer | undefined}
+
+const DEFAULTS = {
+  segmentBytes: 64 * 1024 * 1024,
+  fsync: false,
+  leaderEpoch: 0,
+  deleteRetentionMs: 24 * 60 * 60 * 1000,
+  files: new FilePool(),
+  now: Date.now,
+  write,
+}
+
+const CHECKPOINT = 'checkpoint'
+
+/** POSIX lets `writev` refuse more than 1,024 buffers. */
+const BATCHES_PER_WRITE = 1_000
+
+const LOG_APPEND_TIME = 0x08
+
+/**
+ * The log of one partition: record batches in segment files, in the order of their offsets. Batches stay as the producer
+ * made them but for the base offset and leader epoch, which lie outside the checksum, and the timestamp on LogAppendTime
+ * topics.
+ */
+export class PartitionLog {
+  readonly leaderEpoch: number
+  /** What opening had to cut off. */
+  readonly recovered: {truncatedBytes: number}
+  readonly #dir: string
+  readonly #options: Required<LogOptions>
+  readonly #producers: ProducerStates
+  readonly #commits: GroupCommit<Append>
+  readonly #listeners = new Set<() => void>()
+  /** By base offset, never empty; the last one is appended to. */
+  #segments: Segment[]
+  #logStartOffset: number
+  /** The next offset to assign: above the high watermark while writes are in flight. */
+  #nextOffset: number
+  #highWatermark: number
+  /** Retention, deletion and compaction, one after the other. */
+  #maintenance: Promise<unknown> = Promise.resolve()
+  /** Whether the checkpoint on disk misses something. */
+  #changed: boolean
+  #ended: 'closed' | 'deleted' | undefined
+
+  private constructor(dir: string, options: Required<LogOptions>, state: Opened) {
+    this.#dir = dir
+    this.#options = options
+    this.leaderEpoch = options.leaderEpoch
+    this.recovered = {truncatedBytes: state.truncatedBytes}
+    this.#producers = state.producers
+    this.#segments = state.segments
+    this.#logStartOffset = state.logStartOffset
+    this.#nextOffset = this.#highWatermark = this.#active.nextOffset
+    this.#changed = state.truncatedBytes > 0 || this.#segments.some(({size, syncedSize}) => size > syncedSize)
+    this.#commits = new GroupCommit({
+      write: (appends) => this.#write(appends),
+      groupSize: (queue) => this.#groupSize(queue),
+      failed: () => this.#rollBack(),
+    })
+  }
+
+  /**
+   * Opens the log in `dir`, which is made (mode 0700) if it is missing, after cutting off what a crash left unfinished.
+   * Rejects only when the file system refuses.
+   */
+  static async open(dir: string, options: LogOptions = {}): Promise<PartitionLog> {
+    const settings = {...DEFAULTS, ...options}
+    const producers = new ProducerStates()
+    const checkpoint = await readCheckpoint(join(dir, CHECKPOINT))
+    producers.restore(checkpoint.producers)
+    const {logStartOffset} = checkpoint
+    const {segments, truncatedBytes} = await recoverSegments(dir, checkpoint, {
+      pool: settings.files,
+      producers,
+      now: settings.now(),
+    })
+    if (segments.length === 0) segments.push(new Segment(dir, logStartOffset, settings.files, {create: true}))
+    const log = new PartitionLog(dir, settings, {segments, producers, logStartOffset, truncatedBytes})
+
+    if (truncatedBytes > 0) await log.#saveCheckpoint() // the old one may vouch for bytes that are written anew
+    return log
+  }
+
+  /** The first offset that can be read. */
+  get logStartOffset(): number {
+    return this.#logStartOffset
+  }
+
+  /** One above the last offset that can be read: the next offset whose write has resolved. */
+  get highWatermark(): number {
+    return this.#highWatermark
+  }
+
+  get sizeInBytes(): number {
+    return this.#segments.reduce((sum, {size}) => sum + size, 0)
+  }
+
+  get #active(): Segment {
+    return this.#segments.at(-1)!
+  }
+
+  /**
+   * Appends a batch, which must be valid (size, magic, checksum, record count) and which belongs to the log from now on:
+   * its base offset, leader epoch and, with `logAppendTimeMs`, its timestamp are set in place. Offsets follow the order of
+   * the calls. Resolves when the batch is written and, with `fsync`, on the disk. Rejects with AppendError: epoch or
+   * sequence of its producer refused (47, 45), log closed or deleted (6, 3), or not written (56), after which the log
+   * is as if neither this batch nor those that waited behind it had been sent.
+   */
+  append(batch: Buffer, header: BatchHeader, {logAppendTimeMs}: {logAppendTimeMs?: number} = {}): Promise<AppendResult> {
+    const refusal = this.#refusal()
+    if (refusal) return Promise.reject(refusal)
+    if (header.producerId >= 0) {
+      const verdict = this.#producers.check(header)
+      if (verdict.is === 'refused') return Promise.reject(new AppendError(verdict.errorCode, verdict.message))
+      if (verdict.is === 'duplicate') {
+        const time = logAppendTimeMs === undefined ? -1 : verdict.of.timestamp
+        return this.#whenWritten(verdict.of.baseOffset, {
+          baseOffset: verdict.of.baseOffset,
+          logAppendTimeMs: time,
+          duplicate: true,
+        })
+      }
+    }
+    return this.#append(batch, header, logAppendTimeMs)
+  }
+
+  async #append(batch: Buffer, header: BatchHeader, logAppendTimeMs: number | undefined): Promise<AppendResult> {
+    const baseOffset = this.#nextOffset
+    stamp(batch, baseOffset, this.leaderEpoch, logAppendTimeMs)
+    this.#nextOffset += header.lastOffsetDelta + 1
+    const stamped = {...header, baseOffset, maxTimestamp: logAppendTimeMs ?? header.maxTimestamp}
+    const producer = header.producerId < 0 ? undefined : this.#producers.queue(stamped, this.#options.now())
+    await this.#commits.add({...stamped, batch, producer})
+    return {baseOffset, logAppendTimeMs: logAppendTimeMs ?? -1, duplicate: false}
+  }
+
+  async #whenWritten(baseOffset: number, result: AppendResult): Promise<AppendResult> {
+    await this.#commits.pending((append) => append.baseOffset === baseOffset)
+    return result
+  }
+
+  #refusal(): AppendError | undefined {
+    if (this.#ended === 'deleted') return new AppendError(ERROR.unknownTopicOrPartition, 'the partition was deleted')
+    if (this.#ended === 'closed') return new AppendError(ERROR.notLeaderOrFollower, 'the partition is closed')
+    return undefined
+  }
+
+  #groupSize(queue: readonly {item: Append}[]): number {
+    let room = this.#options.segmentBytes - (this.#mustRollFor(queue[0]!.item) ? 0 : this.#active.size)
+    const end = queue.slice(0, BATCHES_PER_WRITE).findIndex(({item}, index) => {
+      room -= item.sizeInBytes
+      return room < 0 && index > 0
+    })
+    return end === -1 ? Math.min(queue.length, BATCHES_PER_WRITE) : end
+  }
+
+  #mustRollFor({sizeInBytes}: Append): boolean {
+    return this.#active.size > 0 && this.#active.size + sizeInBytes > this.#options.segmentBytes
+  }
+
+  async #write(appends: readonly Append[]): Promise<void> {
+    const {fsync, now, write: writeSome} = this.#options
+    if (this.#mustRollFor(appends[0]!)) this.#roll(appends[0]!.baseOffset)
+    try {
+      await this.#active.write(appends, {sync: fsync, writeSome})
+    } catch (error) {
+      const {message} = error as Error
+      throw new AppendError(ERROR.kafkaStorageError, `cannot write to ${this.#active.file.path}: ${message}`, {cause: error})
+    }
+    for (const {producerId, producer} of appends) if (producer) this.#producers.written(producerId, producer)
+    this.#active.modifiedAt = now()
+    this.#highWatermark = this.#active.nextOffset
+    this.#changed = true
+    this.#notify()
+  }
+
+  #rollBack(): void {
+    this.#nextOffset = this.#highWatermark
+    this.#producers.forgetQueued()
+  }
+
+  #roll(baseOffset: number): void {
+    const full = this.#active
+    this.#segments.push(new Segment(this.#dir, baseOffset, this.#options.files, {create: true}))
+    full.sync().catch(() => {}) // in the background, as Kafka does; closing tries again
+  }
+
+  /**
+   * Whole batches from the one that holds `offset`, or follows it where compaction left a gap, together at most
+   * `maxBytes`; with `atLeastOneBatch` the first one comes even if it is larger. Ends at the high watermark and at the end
+   * of a segment. Empty at the end of the log and when the log was deleted meanwhile. Check the offset against
+   * `logStartOffset` and `highWatermark` before.
+   */
+  async read(offset: number, maxBytes: number, {atLeastOneBatch}: {atLeastOneBatch: boolean}): Promise<Buffer> {
+    const index = firstIndex(this.#segments.length, (at) => this.#segments[at]!.nextOffset > offset)
+    const segment = this.#segments[index]
+    const bytes = await segment?.read(offset, maxBytes, atLeastOneBatch).catch(ifGone)
+    return bytes ?? Buffer.alloc(0)
+  }
+
+  /** The first record with a timestamp of at least `timestamp` (epoch milliseconds), or null. RecordError: a batch's records cannot be decoded. */
+  async offsetForTimestamp(timestamp: number): Promise<OffsetAndTimestamp | null> {
+    for (const segment of [...this.#segments]) {
+      const found = await segment.firstRecordSince(timestamp, this.#logStartOffset).catch(ifGone)
+      if (found) return found
+    }
+    return null
+  }
+
+  /** The first record with the largest timestamp (KIP-734), or null in an empty log. */
+  async maxTimestamp(): Promise<OffsetAndTimestamp | null> {
+    const all = await Promise.all(this.#segments.map((segment) => segment.maxTimestampFrom(this.#logStartOffset).catch(ifGone)))
+    const largest = Math.max(...all.map((timestamp) => timestamp ?? -1))
+    return largest < 0 ? null : this.offsetForTimestamp(largest)
+  }
+
+  /**
+   * Makes `offset` the first that can be read, and deletes the segments that lie below it as a whole. Returns the new log
+   * start, which is the old one when that is higher. Throws RangeError above the high watermark.
+   */
+  deleteRecordsBefore(offset: number): Promise<number> {
+    return this.#exclusively(async () => {
+      if (offset > this.#highWatermark)
+        throw new RangeError(`offset ${offset} is above the high watermark ${this.#highWatermark}`)
+      if (offset > this.#logStartOffset) await this.#deleteBelow(offset)
+      return this.#logStartOffset
+    })
+  }
+
+  /**
+   * Deletes segments, oldest first, whose last record is older than `retentionMs` at `now` (epoch milliseconds), or
+   * without which the log still has `retentionBytes`. -1 is no limit. A segment that is appended to is closed first if it
+   * goes too.
+   */
+  applyRetention(now: number, {retentionMs, retentionBytes}: {retentionMs: number; retentionBytes: number}): Promise<void> {
+    return this.#exclusively(async () => {
+      const start = await this.#commits.between(() => this.#startAfterRetention(now, retentionMs, retentionBytes))
+      if (start > this.#logStartOffset) await this.#deleteBelow(start)
+    })
+  }
+
+  #startAfterRetention(now: number, retentionMs: number, retentionBytes: number): number {
+    let excess = retentionBytes < 0 ? -1 : this.sizeInBytes - retentionBytes
+    const kept = this.#segments.find(({size, maxTimestamp, modifiedAt}) => {
+      excess -= size
+      const age = now - (maxTimestamp < 0 ? modifiedAt : maxTimestamp)
+      return size === 0 || !(excess >= 0 || (retentionMs >= 0 && age > retentionMs))
+    })
+    if (kept === undefined) this.#roll(this.#highWatermark)
+    return kept === this.#segments[0] ? this.#logStartOffset : (kept ?? this.#active).baseOffset
+  }
+
+  /** The new log start is on disk before anything goes, so that a crash in between deletes the rest at the next start. */
+  async #deleteBelow(offset: number): Promise<void> {
+    this.#logStartOffset = offset
+    const first = this.#segments.findLastIndex(({baseOffset}) => baseOffset <= offset)
+    const doomed = this.#segments.splice(0, Math.max(0, first))
+    this.#changed = true
+    await this.#saveCheckpoint()
+    for (const {file} of doomed) {
+      file.retire()
+      await rm(file.path, {force: true})
+    }
+  }
+
+  /** Calls `listener` after every write, and when the log is closed or deleted. Returns what ends that. */
+  onAppend(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  #notify(): void {
+    for (const listener of [...this.#listeners]) listener()
+  }
+
+  /** Resolves when everything is on the disk, with the checkpoint that makes the next start quick. */
+  async close(): Promise<void> {
+    if (this.#ended) return
+    await this.#end('closed')
+    try {
+      for (const segment of this.#segments) await segment.sync()
+      await this.#saveCheckpoint()
+    } finally {
+      for (const {file} of this.#segments) file.retire()
+      this.#notify()
+    }
+  }
+
+  /** Removes the log's directory. */
+  async delete(): Promise<void> {
+    await this.#end('deleted')
+    for (const {file} of this.#segments) file.retire()
+    this.#notify()
+    await rm(this.#dir, {recursive: true, force: true})
+  }
+
+  async #end(how: 'closed' | 'deleted'): Promise<void> {
+    this.#ended = how
+    await this.#maintenance
+    await this.#commits.drained()
+  }
+
+  async #saveCheckpoint(): Promise<void> {
+    if (!this.#changed) return
+    await writeCheckpoint(join(this.#dir, CHECKPOINT), {
+      logStartOffset: this.#logStartOffset,
+      endOffset: this.#highWatermark,
+      verified: this.#segments.map(({baseOffset, syncedSize}) => [baseOffset, syncedSize]),
+      producers: this.#producers.snapshot(),
+    })
+    this.#changed = false
+  }
+
+  #exclusively<T>(task: () => Promise<T>): Promise<T> {
+    const result = this.#maintenance.then(() => {
+      if (this.#ended) throw this.#refusal()
+      return task()
+    })
+    this.#maintenance = result.catch(() => {})
+    return result
+  }
+}
+
+function stamp(batch: Buffer, baseOffset: number, leaderEpoch: number, logAppendTimeMs: number | undefined): void {
+  batch.writeBigInt64BE(BigInt(baseOffset), 0)
+  batch.writeInt32BE(leaderEpoch, 12)
+  if (logAppendTimeMs === undefined) return
+  batch.writeInt16BE(batch.readInt16BE(21) | LOG_APPEND_TIME, 21)
+  batch.writeBigInt64BE(BigInt(logAppendTimeMs), 35)
+  batch.writeUInt32BE(batchCrc(batch, 0, batch.length), 17)
+}
+
+/** A segment that was deleted before it could be opened has nothing to tell. */
+function ifGone(error: unknown): undefined {
+  if (!(error instanceof FileGone)) throw error
+}
