@@ -16,6 +16,7 @@ const mayImport: Record<string, string[]> = {
     'lib/errors',
     'lib/retry',
     'lib/limits',
+    'lib/nearest',
     'kafkajs',
     'aws-msk-iam-sasl-signer-js',
     'socks',

@@ -1,0 +1,68 @@
+import type {Socket} from 'node:net'
+
+import {SkkError} from '../errors.js'
+import {Reader} from './wire.js'
+
+/** The parts of kafkajs 2.2.4's internal `Broker` that we use; client.ts checks the version. */
+export type Broker = {
+  nodeId: string | number | null
+  versions: Record<number, {minVersion: number; maxVersion: number}> | null
+  connectionPool: {
+    host: string
+    port: number
+    send(protocol: {request: object; response: object; requestTimeout?: number; logResponseError?: boolean}): Promise<Buffer>
+    pool: {socket?: Socket}[]
+  }
+}
+
+/** One request of the Kafka protocol in a version below "flexible". `key` and `name` as on kafka.apache.org/protocol. */
+export type Request = {
+  key: number
+  name: string
+  version: number
+  body: Buffer /** How long the broker may take. */
+  timeoutMs?: number
+}
+
+/**
+ * Sends one request over the broker's connection (kafkajs connects, authenticates and re-authenticates it as needed) and
+ * returns a reader of the answer's body. `throttle` says where that API carries its throttle time, which the connection
+ * then obeys (KIP-219); at the start it is skipped.
+ */
+export async function send(
+  broker: Broker,
+  {key, name, version, body, timeoutMs}: Request,
+  throttle: 'start' | 'end',
+): Promise<Reader> {
+  const answer = await broker.connectionPool.send({
+    // kafkajs copies `buffer`, and looks at `buf` to tell an encoder from anything else.
+    request: {apiKey: key, apiVersion: version, apiName: name, encode: async () => ({buf: body, buffer: body})},
+    response: {
+      decode: async (payload: Buffer) => ({
+        payload,
+        clientSideThrottleTime: payload.readInt32BE(throttle === 'start' ? 0 : payload.length - 4),
+      }),
+      parse: async ({payload}: {payload: Buffer}) => payload,
+    },
+    logResponseError: false,
+    ...(timeoutMs !== undefined && {requestTimeout: timeoutMs}),
+  })
+  return new Reader(throttle === 'start' ? answer.subarray(4) : answer)
+}
+
+/** The highest version from `min` to `max` of API `key` that the broker speaks. Throws SkkError when there is none. */
+export function versionOf(broker: Broker, {key, name}: Pick<Request, 'key' | 'name'>, min: number, max: number): number {
+  const range = broker.versions?.[key]
+  if (range && range.maxVersion >= min && range.minVersion <= max) return Math.min(max, range.maxVersion)
+  throw new SkkError(`the broker ${broker.connectionPool.host}:${broker.connectionPool.port} does not know ${name}`, {
+    code: 'UNSUPPORTED',
+    exit: 'unavailable',
+    retryable: false,
+  })
+}
+
+/** Ends the connections of a broker that has stopped answering, so that the next request opens new ones. */
+export function dropConnections(broker: Broker): void {
+  for (const {socket} of broker.connectionPool.pool)
+    socket?.destroy(Object.assign(new Error('no answer in time'), {code: 'ETIMEDOUT'}))
+}
