@@ -48,6 +48,7 @@ function typeOf(field, side, allVersions) {
 
 /** In a response, what has a default (or is absent from some versions) may be left out by the handler. */
 const mayOmit = (field, allVersions) =>
+  field.name === 'ThrottleTimeMs' ||
   field.default !== undefined ||
   field.ignorable ||
   field.taggedVersions ||

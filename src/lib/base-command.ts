@@ -1,7 +1,9 @@
+import {join, resolve} from 'node:path'
+
 import {Command, Flags, type Interfaces} from '@oclif/core'
 import {bootstrapOf, isProtected} from './contexts/bootstrap.js'
 import {guardToken} from './contexts/token.js'
-import {type Credentials, listContextNames, resolveTarget, type Surroundings, type Target} from './contexts.js'
+import {type Credentials, listContextNames, resolveAccount, resolveTarget, type Surroundings, type Target} from './contexts.js'
 import {parseDuration} from './duration.js'
 import {SkkError} from './errors.js'
 import {asFailure} from './failures.js'
@@ -61,7 +63,14 @@ export const confirmationFlags = {
 /** For every command that changes something. */
 export const dryRunFlag = {'dry-run': Flags.boolean({description: 'say what would be done, and do nothing'})}
 
+/** For the commands of the local stack. */
+export const dataDirFlag = {
+  'data-dir': Flags.string({description: 'directory of the stack, if not the default one', helpValue: '<directory>'}),
+}
+
 const GLOBAL = 'GLOBAL'
+
+const CALL_MS = 10_000
 
 /** Everything the commands share, and the only class that touches oclif's lifecycle. */
 export abstract class BaseCommand<C extends typeof Command> extends Command {
@@ -120,6 +129,12 @@ export abstract class BaseCommand<C extends typeof Command> extends Command {
     return this.chosenTarget
   }
 
+  /** For calls to AWS that need a region and credentials but no cluster. A single call gets 10 s, however long the command may wait. */
+  protected async account(): Promise<Target> {
+    const target = await resolveAccount(this.flags, this.directories())
+    return {...target, timeoutMs: Math.min(target.timeoutMs, CALL_MS)}
+  }
+
   /** How to reach the brokers; a cluster's name or ARN has become an address. */
   protected async kafka(): Promise<KafkaTarget> {
     const target = await this.target()
@@ -140,8 +155,8 @@ export abstract class BaseCommand<C extends typeof Command> extends Command {
   }
 
   /** Says on standard error where a change is about to be made. */
-  protected async acting(): Promise<void> {
-    const {context, cluster, bootstrap, region} = await this.target()
+  protected async acting(target?: Target): Promise<void> {
+    const {context, cluster, bootstrap, region} = target ?? (await this.target())
     const where = [context && `context "${context}"`, cluster && `cluster "${cluster}"`, bootstrap, region].filter(Boolean)
     this.note(`acting on ${where.join(', ')}`)
   }
@@ -192,9 +207,13 @@ export abstract class BaseCommand<C extends typeof Command> extends Command {
    * Asks before something that cannot be taken back or costs money; `--yes` answers. On a protected cluster every name is
    * typed, or given with `--confirm`. Returns when it is agreed; throws SkkError (usage) when it is not, or cannot be asked.
    */
-  protected async confirm(question: string, {names = []}: {names?: readonly string[]} = {}): Promise<void> {
+  protected async confirm(
+    question: string,
+    {names = [], target}: {names?: readonly string[]; target?: Target} = {},
+  ): Promise<void> {
     const {yes = false, confirm = []} = this.flags as {yes?: boolean; confirm?: string[]}
-    if (names.length > 0 && (await this.protectedHere())) return this.confirmByName(question, names, confirm)
+    if (names.length > 0 && (await isProtected(target ?? (await this.target()), this.directories())))
+      return this.confirmByName(question, names, confirm)
     if (yes) return
     if (!this.interactive()) {
       throw new SkkError(`"${question}" needs an answer, and there is no terminal to ask on`, {
@@ -281,9 +300,10 @@ export abstract class BaseCommand<C extends typeof Command> extends Command {
     return ['skk', ...(this.id ?? '').split(':'), ...[...this.argv, ...more].map(shellWord)].join(' ')
   }
 
-  private async protectedHere(): Promise<boolean> {
-    const target = await this.target()
-    return target.protected || (await isProtected(target, this.directories()))
+  /** Where the local stack lives: `--data-dir`, else the default. */
+  protected localDataDir(): string {
+    const {'data-dir': given} = this.flags as {'data-dir'?: string}
+    return given === undefined ? join(this.config.dataDir, 'local') : resolve(given)
   }
 
   protected directories(): Surroundings {
@@ -302,11 +322,13 @@ export abstract class BaseCommand<C extends typeof Command> extends Command {
   }
 
   protected override toSuccessJson(result: unknown): unknown {
-    return this.query ? this.query(result) : result
+    return this.query && result !== undefined ? this.query(result) : result
   }
 
+  /** A command that has printed its JSON itself, as streams do, returns undefined. */
   protected override logJson(json: unknown): void {
-    write(`${sanitizeJson(JSON.stringify(json ?? null, null, 2))}\n`)
+    if (json === undefined) return
+    write(`${sanitizeJson(JSON.stringify(json, null, 2))}\n`)
   }
 
   protected override async catch(error: Error): Promise<never> {

@@ -10,7 +10,7 @@ import {nearest} from './nearest.js'
 
 export type {Credentials} from './aws/credentials.js'
 export {bootstrapOf} from './contexts/bootstrap.js'
-export type {Context} from './contexts/config-file.js'
+export {type Context, saveContext} from './contexts/config-file.js'
 export {localStack} from './contexts/local-stack.js'
 
 /** How long reaching a cluster may take when nobody said otherwise. */
@@ -57,6 +57,8 @@ export type Target = {
   serverless: boolean
   timeoutMs: number
   cacheDir: string
+  /** What another context of the same account and route would hold. */
+  account: Pick<Context, 'region' | 'credentials' | 'via' | 'endpointUrls' | 'dataDir'>
 }
 
 type Choice = {name: string | undefined; context: Context; explicit: boolean}
@@ -105,14 +107,15 @@ async function choose(flags: TargetFlags, surroundings: Surroundings): Promise<C
   return {name: chosen.name, context, explicit: chosen.source === '--context'}
 }
 
-function contextNamed(name: string, {contexts}: Contexts, configDir: string): Context {
+/** One of the user's contexts. Throws SkkError (not found) with the nearest name. */
+export function contextNamed(name: string, {contexts}: Contexts, configDir: string): Context {
   const context = contexts[name]
   if (context) return context
 
   const meant = nearest(name, Object.keys(contexts))
   throw new SkkError(`context "${name}" does not exist in "${contextsFile(configDir)}"`, {
     code: 'CONTEXT_NOT_FOUND',
-    exit: 'usage',
+    exit: 'notFound',
     hint: meant
       ? `Did you mean "${meant}"? Run \`skk contexts list\` to see all.`
       : 'Run `skk contexts list` to see all, or `skk contexts set` to make one.',
@@ -132,23 +135,33 @@ async function settle(choice: Choice | undefined, flags: TargetFlags, surroundin
   if (bootstrap) parseBootstrap(bootstrap)
   const endpointUrl =
     flags['endpoint-url'] ?? context.endpointUrls?.kafka ?? stack?.endpoint ?? env.AWS_ENDPOINT_URL_KAFKA ?? env.AWS_ENDPOINT_URL
-  const profile = flags.profile ?? (typeof context.credentials === 'object' ? context.credentials.profile : undefined)
+  const credentials = flags.profile ? {profile: flags.profile} : context.credentials
+  const profile = typeof credentials === 'object' ? credentials.profile : undefined
+  const region = stack?.region ?? (await regionOf({flags, context, cluster, bootstrap, profile, env}))
+  const via = flags.via ?? context.via
 
   return {
     context: choice?.name,
     cluster: cluster ?? (bootstrap === stack?.bootstrap ? stack?.clusterArn : undefined),
     bootstrap,
-    region: stack?.region ?? (await regionOf({flags, context, cluster, bootstrap, profile, env})),
+    region,
     auth: flags.auth ?? context.auth ?? 'iam',
     tls: flags.tls ?? context.tls ?? (stack ? Boolean(stack.ca) : !isLocalRoute(bootstrap, endpointUrl)),
     ca: flags.ca ?? context.ca ?? stack?.ca,
-    via: flags.via ?? context.via,
+    via,
     endpointUrl,
     credentials: stack ? stackCredentials(stack) : credentialProvider(profile),
     protected: Boolean(context.protected),
     serverless: stack ? stack.apiProfile !== 'wide' : isServerlessArn(cluster),
     timeoutMs: flags.timeout ?? DEFAULT_TIMEOUT_MS,
     cacheDir,
+    account: {
+      ...(region && !stack && {region}),
+      ...(credentials && {credentials}),
+      ...(via && {via}),
+      ...(endpointUrl && !stack && {endpointUrls: {...context.endpointUrls, kafka: endpointUrl}}),
+      ...(context.dataDir && {dataDir: context.dataDir}),
+    },
   }
 }
 
@@ -221,5 +234,5 @@ async function regionOf(known: {
 }
 
 const stackCredentials =
-  ({accessKeyId, secretAccessKey}: LocalStack) =>
-  async (): Promise<Credentials> => ({accessKeyId, secretAccessKey})
+  ({accessKeyId, secretAccessKey, sessionToken}: LocalStack) =>
+  async (): Promise<Credentials> => ({accessKeyId, secretAccessKey, ...(sessionToken && {sessionToken})})

@@ -53,7 +53,7 @@ export type DeleteTopicsRequest = {topics: {name: string | null; topicId: string
 export type DeleteTopicsResponse = {throttleTimeMs?: number; responses: readonly {name?: string | null; topicId?: string; errorCode: number; errorMessage?: string | null}[]}
 
 export type DeleteRecordsRequest = {topics: {name: string; partitions: {partitionIndex: number; offset: number}[]}[]; timeoutMs: number}
-export type DeleteRecordsResponse = {throttleTimeMs: number; topics: readonly {name: string; partitions: readonly {partitionIndex: number; lowWatermark: number; errorCode: number}[]}[]}
+export type DeleteRecordsResponse = {throttleTimeMs?: number; topics: readonly {name: string; partitions: readonly {partitionIndex: number; lowWatermark: number; errorCode: number}[]}[]}
 
 export type InitProducerIdRequest = {transactionalId: string | null; transactionTimeoutMs: number; producerId: number; producerEpoch: number}
 export type InitProducerIdResponse = {throttleTimeMs?: number; errorCode: number; producerId?: number; producerEpoch: number}
@@ -62,34 +62,34 @@ export type OffsetForLeaderEpochRequest = {replicaId: number; topics: {topic: st
 export type OffsetForLeaderEpochResponse = {throttleTimeMs?: number; topics: readonly {topic: string; partitions: readonly {errorCode: number; partition: number; leaderEpoch?: number; endOffset?: number}[]}[]}
 
 export type DescribeConfigsRequest = {resources: {resourceType: number; resourceName: string; configurationKeys: string[] | null}[]; includeSynonyms: boolean; includeDocumentation: boolean}
-export type DescribeConfigsResponse = {throttleTimeMs: number; results: readonly {errorCode: number; errorMessage?: string | null; resourceType: number; resourceName: string; configs: readonly {name: string; value?: string | null; readOnly: boolean; isDefault?: boolean; configSource?: number; isSensitive: boolean; synonyms?: readonly {name?: string; value?: string | null; source?: number}[]; configType?: number; documentation?: string | null}[]}[]}
+export type DescribeConfigsResponse = {throttleTimeMs?: number; results: readonly {errorCode: number; errorMessage?: string | null; resourceType: number; resourceName: string; configs: readonly {name: string; value?: string | null; readOnly: boolean; isDefault?: boolean; configSource?: number; isSensitive: boolean; synonyms?: readonly {name?: string; value?: string | null; source?: number}[]; configType?: number; documentation?: string | null}[]}[]}
 
 export type AlterConfigsRequest = {resources: {resourceType: number; resourceName: string; configs: {name: string; value: string | null}[]}[]; validateOnly: boolean}
-export type AlterConfigsResponse = {throttleTimeMs: number; responses: readonly {errorCode: number; errorMessage?: string | null; resourceType: number; resourceName: string}[]}
+export type AlterConfigsResponse = {throttleTimeMs?: number; responses: readonly {errorCode: number; errorMessage?: string | null; resourceType: number; resourceName: string}[]}
 
 export type SaslAuthenticateRequest = {authBytes: Buffer}
 export type SaslAuthenticateResponse = {errorCode: number; errorMessage?: string | null; authBytes: Buffer; sessionLifetimeMs?: number}
 
 export type CreatePartitionsRequest = {topics: {name: string; count: number; assignments: {brokerIds: number[]}[] | null}[]; timeoutMs: number; validateOnly: boolean}
-export type CreatePartitionsResponse = {throttleTimeMs: number; results: readonly {name: string; errorCode: number; errorMessage?: string | null}[]}
+export type CreatePartitionsResponse = {throttleTimeMs?: number; results: readonly {name: string; errorCode: number; errorMessage?: string | null}[]}
 
 export type DeleteGroupsRequest = {groupsNames: string[]}
-export type DeleteGroupsResponse = {throttleTimeMs: number; results: readonly {groupId: string; errorCode: number}[]}
+export type DeleteGroupsResponse = {throttleTimeMs?: number; results: readonly {groupId: string; errorCode: number}[]}
 
 export type IncrementalAlterConfigsRequest = {resources: {resourceType: number; resourceName: string; configs: {name: string; configOperation: number; value: string | null}[]}[]; validateOnly: boolean}
-export type IncrementalAlterConfigsResponse = {throttleTimeMs: number; responses: readonly {errorCode: number; errorMessage?: string | null; resourceType: number; resourceName: string}[]}
+export type IncrementalAlterConfigsResponse = {throttleTimeMs?: number; responses: readonly {errorCode: number; errorMessage?: string | null; resourceType: number; resourceName: string}[]}
 
 export type ListPartitionReassignmentsRequest = {timeoutMs: number; topics: {name: string; partitionIndexes: number[]}[] | null}
-export type ListPartitionReassignmentsResponse = {throttleTimeMs: number; errorCode: number; errorMessage?: string | null; topics: readonly {name: string; partitions: readonly {partitionIndex: number; replicas: readonly number[]; addingReplicas: readonly number[]; removingReplicas: readonly number[]}[]}[]}
+export type ListPartitionReassignmentsResponse = {throttleTimeMs?: number; errorCode: number; errorMessage?: string | null; topics: readonly {name: string; partitions: readonly {partitionIndex: number; replicas: readonly number[]; addingReplicas: readonly number[]; removingReplicas: readonly number[]}[]}[]}
 
 export type OffsetDeleteRequest = {groupId: string; topics: {name: string; partitions: {partitionIndex: number}[]}[]}
 export type OffsetDeleteResponse = {errorCode: number; throttleTimeMs?: number; topics: readonly {name: string; partitions: readonly {partitionIndex: number; errorCode: number}[]}[]}
 
 export type DescribeClientQuotasRequest = {components: {entityType: string; matchType: number; match: string | null}[]; strict: boolean}
-export type DescribeClientQuotasResponse = {throttleTimeMs: number; errorCode: number; errorMessage?: string | null; entries?: readonly {entity: readonly {entityType: string; entityName?: string | null}[]; values: readonly {key: string; value: number}[]}[] | null}
+export type DescribeClientQuotasResponse = {throttleTimeMs?: number; errorCode: number; errorMessage?: string | null; entries?: readonly {entity: readonly {entityType: string; entityName?: string | null}[]; values: readonly {key: string; value: number}[]}[] | null}
 
 export type DescribeClusterRequest = {includeClusterAuthorizedOperations: boolean; endpointType: number}
-export type DescribeClusterResponse = {throttleTimeMs: number; errorCode: number; errorMessage?: string | null; endpointType?: number; clusterId: string; controllerId?: number; brokers: readonly {brokerId: number; host: string; port: number; rack?: string | null}[]; clusterAuthorizedOperations?: number}
+export type DescribeClusterResponse = {throttleTimeMs?: number; errorCode: number; errorMessage?: string | null; endpointType?: number; clusterId: string; controllerId?: number; brokers: readonly {brokerId: number; host: string; port: number; rack?: string | null}[]; clusterAuthorizedOperations?: number}
 
 /** By API key: the fields of request and response, and the version from which they are flexible (KIP-482). */
 export const messages: Record<number, MessageSchema> = {

@@ -1,0 +1,75 @@
+import {request} from 'node:http'
+
+import {SkkError} from '../errors.js'
+import {readStack, type Stack} from './data-dir.js'
+
+const ANSWER_MS = 2_000
+
+/** The stack that runs on that data directory: its file says so, and it proved itself over its control route. */
+export async function runningStack(dataDir: string): Promise<Stack | undefined> {
+  const stack = await readStack(dataDir)
+  if (!stack) return undefined
+  const health = await ask(stack, 'health')
+  return health?.pid === stack.pid ? stack : undefined
+}
+
+/** The same, where the command is of no use without it. Throws SkkError (not found). */
+export async function requireRunningStack(dataDir: string): Promise<Stack> {
+  const stack = await runningStack(dataDir)
+  if (stack) return stack
+  throw new SkkError('no stack is running', {
+    code: 'LOCAL_NOT_RUNNING',
+    exit: 'notFound',
+    hint: 'Run `skk local start` to start one.',
+  })
+}
+
+/** Asks the stack to stop and waits until it is gone. False when it did not within `timeoutMs`. */
+export async function stopStack(stack: Stack, timeoutMs: number): Promise<boolean> {
+  await ask(stack, 'stop')
+  const deadline = Date.now() + timeoutMs
+  while (Date.now() < deadline) {
+    if (!isAlive(stack.pid)) return true
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  return false
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH'
+  }
+}
+
+/** One of the stack's control routes; undefined when nobody answers there, or somebody else does. */
+function ask({endpoint, token}: Stack, route: 'health' | 'stop'): Promise<{pid: number} | undefined> {
+  return new Promise((resolve) => {
+    const asked = request(
+      `${endpoint}/_skk/${route}`,
+      {method: 'POST', headers: {'x-skk-token': token}, timeout: ANSWER_MS},
+      (answer) => {
+        let body = ''
+        answer.setEncoding('utf8')
+        answer.on('data', (text: string) => {
+          body += text
+        })
+        answer.on('end', () => resolve(answer.statusCode === 200 ? parse(body) : undefined))
+        answer.on('error', () => resolve(undefined))
+      },
+    )
+    asked.on('timeout', () => asked.destroy())
+    asked.on('error', () => resolve(undefined))
+    asked.end()
+  })
+}
+
+function parse(body: string): {pid: number} | undefined {
+  try {
+    return JSON.parse(body) as {pid: number}
+  } catch {
+    return undefined
+  }
+}

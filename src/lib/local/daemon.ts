@@ -1,0 +1,82 @@
+import {type ChildProcess, spawn} from 'node:child_process'
+import {open} from 'node:fs/promises'
+import {join} from 'node:path'
+
+import {EXIT, type Failure, SkkError} from '../errors.js'
+import {LOG_FILE, prepareDataDir, readStack, type Stack} from './data-dir.js'
+
+/** What a background stack tells its parent, once: that it answers, or why it could not start. */
+type Report = {ready: true} | {error: {code: string; message: string; exitCode: number; hint?: string}}
+
+const START_MS = 30_000
+
+/**
+ * Runs `node SCRIPT ...ARGS`, which must call `reportReady` or `reportFailure`, detached from this terminal, and waits for that.
+ * Its standard error goes to `stack.log` in the data directory. Resolves to what the stack wrote about itself; throws its SkkError.
+ */
+export async function startInBackground(script: string, args: readonly string[], dataDir: string): Promise<Stack> {
+  await prepareDataDir(dataDir)
+  const log = await open(join(dataDir, LOG_FILE), 'a', 0o600)
+  const child = spawn(process.execPath, [script, ...args], {
+    detached: true,
+    stdio: ['ignore', 'ignore', log.fd, 'ipc'],
+    windowsHide: true,
+  })
+  try {
+    const report = await firstReport(child, dataDir)
+    if ('error' in report) throw asSkkError(report.error)
+    const stack = await readStack(dataDir)
+    if (!stack) throw new Error('the stack reported that it is ready but left no state file')
+    return stack
+  } finally {
+    if (child.connected) child.disconnect()
+    child.unref()
+    await log.close()
+  }
+}
+
+function firstReport(child: ChildProcess, dataDir: string): Promise<Report> {
+  const silent = (how: string): SkkError =>
+    new SkkError(`the stack ${how}`, {
+      code: 'LOCAL_START_FAILED',
+      exit: 'unavailable',
+      hint: `Read "${join(dataDir, LOG_FILE)}", or run \`skk local start --foreground\` to watch it.`,
+    })
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      child.kill()
+      reject(silent(`did not answer within ${START_MS / 1000} s`))
+    }, START_MS)
+    const settle = (act: () => void) => {
+      clearTimeout(timer)
+      child.removeAllListeners()
+      act()
+    }
+    child.once('message', (report) => settle(() => resolve(report as Report)))
+    child.once('error', (error) => settle(() => reject(error)))
+    child.once('exit', (code, signal) => settle(() => reject(silent(`ended with ${signal ?? `exit code ${code}`}`))))
+  })
+}
+
+function asSkkError({code, message, exitCode, hint}: Extract<Report, {error: unknown}>['error']): SkkError {
+  const exit = (Object.keys(EXIT) as (keyof typeof EXIT)[]).find(
+    (name) => EXIT[name] === exitCode && name !== 'ok' && name !== 'bug',
+  )
+  return new SkkError(message, {code, exit: (exit ?? 'unavailable') as Failure, ...(hint !== undefined && {hint})})
+}
+
+/** Whether this process was started by `startInBackground`. */
+export const isBackground = (): boolean => process.send !== undefined
+
+/** Tells the waiting parent, and lets it go. */
+export function reportReady(): void {
+  send({ready: true})
+}
+
+export function reportFailure(error: SkkError): void {
+  send({error: error.toJSON()})
+}
+
+function send(report: Report): void {
+  process.send?.(report, () => process.disconnect?.())
+}

@@ -1,0 +1,170 @@
+import {execFile} from 'node:child_process'
+import {randomBytes} from 'node:crypto'
+import {lstat, mkdir, open, readdir, readFile, rename, rm, rmdir, unlink, writeFile} from 'node:fs/promises'
+import {join} from 'node:path'
+import {promisify} from 'node:util'
+
+import {SkkError} from '../errors.js'
+import type {ApiProfile} from './kafka/profiles.js'
+
+/** What a running stack tells the commands that use it; `<data dir>/stack.json`, readable by its user only. */
+export type Stack = {
+  pid: number
+  /** Proves to the control routes that the caller could read this file. */
+  token: string
+  /** Of the MSK API, `http://127.0.0.1:9911`. */
+  endpoint: string
+  /** SASL, IAM. */
+  bootstrap: string
+  plaintextBootstrap: string | undefined
+  clusterArn: string
+  region: string
+  accountId: string
+  apiProfile: ApiProfile
+  accessKeyId: string
+  secretAccessKey: string
+  sessionToken?: string
+  /** The certificate authority, when the stack speaks TLS. */
+  ca?: string
+  dataDir: string
+}
+
+const META = 'meta.json'
+const LOCK = 'lock'
+const STACK = 'stack.json'
+/** What a background stack has to tell goes here. */
+export const LOG_FILE = 'stack.log'
+
+/** All that a stack makes in its data directory. One that holds anything else is not ours to fill or empty. */
+const ENTRIES: readonly string[] = [META, LOCK, STACK, LOG_FILE, 'clusters.json', 'clusters', 'tls']
+/** What `writeAtomically` may leave behind when it is killed. */
+const TEMPORARY = /^(meta|stack|clusters)\.json\.\d+\.tmp$/
+
+/** The version of the files in a data directory. A stack refuses one that it does not know. */
+const FORMAT = 1
+
+/** Makes the directory if it is missing. Throws SkkError (conflict) when it holds something that no stack made. */
+export async function prepareDataDir(dir: string): Promise<void> {
+  await mkdir(dir, {recursive: true, mode: 0o700})
+  await refuseForeignDir(dir)
+}
+
+/** Prepares the directory and takes its lock. Throws SkkError (conflict) when it is foreign, of another format, or in use. */
+export async function claimDataDir(dir: string): Promise<void> {
+  await prepareDataDir(dir)
+  const meta = await readJson(join(dir, META))
+  if (meta === undefined) await writeAtomically(join(dir, META), `${JSON.stringify({format: FORMAT})}\n`)
+  else if ((meta as {format: unknown}).format !== FORMAT) {
+    throw new SkkError(`the data in "${dir}" was made by another version of skk`, {
+      code: 'DATA_DIR_FORMAT',
+      exit: 'conflict',
+      hint: 'Run `skk local reset --yes` to begin anew, or pass another `--data-dir`.',
+    })
+  }
+  await takeLock(dir)
+}
+
+/** `--data-dir` may be typed wrongly: we neither fill nor empty a directory that is somebody's work. */
+async function refuseForeignDir(dir: string): Promise<void> {
+  const stats = await lstat(dir)
+  const owner = process.getuid?.()
+  const isOurs = stats.isDirectory() && (owner === undefined || stats.uid === owner)
+  if (isOurs && (await readdir(dir)).every((entry) => ENTRIES.includes(entry) || TEMPORARY.test(entry))) return
+  throw new SkkError(`"${dir}" is not a data directory of skk local`, {
+    code: 'DATA_DIR_FOREIGN',
+    exit: 'conflict',
+    hint: 'Pass a `--data-dir` that is missing, empty, or was made by `skk local start`.',
+  })
+}
+
+/** One stack per data directory. A lock whose process is gone, or whose pid now belongs to another process, is taken over. */
+async function takeLock(dir: string): Promise<void> {
+  const path = join(dir, LOCK)
+  const mine = JSON.stringify({pid: process.pid, identity: await identityOf(process.pid), nonce: randomBytes(8).toString('hex')})
+  for (let attempt = 0; attempt < 2; attempt++) {
+    try {
+      const file = await open(path, 'wx', 0o600)
+      await file.writeFile(mine)
+      await file.close()
+      return
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    }
+    const holder = (await readJson(path)) as {pid: number; identity: string} | undefined
+    if (holder && (await identityOf(holder.pid)) === holder.identity) {
+      throw new SkkError(`"${dir}" is used by the stack with pid ${holder.pid}`, {
+        code: 'DATA_DIR_IN_USE',
+        exit: 'conflict',
+        hint: 'Run `skk local status` to see it, or pass another `--data-dir`.',
+      })
+    }
+    await rm(path, {force: true})
+  }
+  throw new SkkError(`the lock of "${dir}" is contended`, {code: 'DATA_DIR_IN_USE', exit: 'conflict'})
+}
+
+/**
+ * Tells a process from a later one with the same pid: when it started. Undefined for a pid that no process has.
+ * Where the system does not say, any process with that pid counts as the same.
+ */
+async function identityOf(pid: number): Promise<string | undefined> {
+  try {
+    process.kill(pid, 0)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return undefined
+  }
+  try {
+    if (process.platform === 'linux') {
+      const [boot, stat] = await Promise.all([
+        readFile('/proc/sys/kernel/random/boot_id', 'utf8'),
+        readFile(`/proc/${pid}/stat`, 'utf8'),
+      ])
+      return `${boot.trim()} ${stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]}`
+    }
+    const {stdout} = await promisify(execFile)('ps', ['-o', 'lstart=', '-p', String(pid)])
+    return stdout.trim()
+  } catch {
+    return 'unknown'
+  }
+}
+
+/** Leaves the directory to the next stack. */
+export async function releaseDataDir(dir: string): Promise<void> {
+  await rm(join(dir, STACK), {force: true})
+  await rm(join(dir, LOCK), {force: true})
+}
+
+export const writeStack = (dir: string, stack: Stack): Promise<void> =>
+  writeAtomically(join(dir, STACK), `${JSON.stringify(stack, null, 2)}\n`)
+
+/** The stack that last said it was running here, which it may no longer be. */
+export const readStack = async (dir: string): Promise<Stack | undefined> =>
+  (await readJson(join(dir, STACK))) as Stack | undefined
+
+/** Removes the directory with all that a stack made in it. Throws SkkError (conflict) when it is not a stack's, or is in use. */
+export async function resetDataDir(dir: string): Promise<void> {
+  await claimDataDir(dir)
+  for (const entry of await readdir(dir)) await rm(join(dir, entry), {recursive: true, force: true})
+  await rmdir(dir)
+}
+
+async function readJson(path: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8'))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT' || error instanceof SyntaxError) return undefined
+    throw error
+  }
+}
+
+/** A reader sees the old text or the new one. 0600: it may hold secrets. */
+export async function writeAtomically(path: string, text: string): Promise<void> {
+  const temporary = `${path}.${process.pid}.tmp`
+  try {
+    await writeFile(temporary, text, {mode: 0o600})
+    await rename(temporary, path)
+  } catch (error) {
+    await unlink(temporary).catch(() => {})
+    throw error
+  }
+}

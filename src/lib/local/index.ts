@@ -1,0 +1,171 @@
+import {randomBytes} from 'node:crypto'
+import {hostname} from 'node:os'
+
+import {SkkError} from '../errors.js'
+import {mskRoutes} from './aws/msk.js'
+import {serveHttp} from './aws/server.js'
+import {Clusters, type Port, type RunningCluster} from './clusters.js'
+import {claimDataDir, releaseDataDir, type Stack, writeStack} from './data-dir.js'
+import {loadIdentities} from './iam-file.js'
+import type {ApiProfile} from './kafka/profiles.js'
+
+export type LocalOptions = {
+  dataDir: string
+  region?: string
+  accountId?: string
+  /** Where the cluster `local` speaks SASL with IAM. */
+  port?: Port
+  /** Where it speaks to anybody; undefined for nowhere. */
+  plaintextPort?: Port | undefined
+  httpPort?: Port
+  brokers?: number
+  tls?: boolean
+  apiProfile?: ApiProfile
+  fsync?: boolean
+  /** Access keys and policies; without it `test`/`test` may do everything. */
+  iamFile?: string | undefined
+  /** How long a cluster is CREATING and DELETING. */
+  createDelayMs?: number
+  /** What the stack has to tell, a line at a time: denials, failed authentications, recoveries. */
+  log?(line: string): void
+}
+
+export type Local = Stack & {
+  /** Stops the stack: nothing more is accepted, everything is on disk. */
+  stop(): Promise<void>
+  /** Resolves when somebody asked for a stop over the control route. */
+  stopRequested: Promise<void>
+  /** What the user should know, lowercase sentences without full stop. */
+  warnings: readonly string[]
+}
+
+const ANY_PORT: Port = {wanted: 0, mayMove: true}
+
+/** How often retention and compaction look; Kafka looks every five minutes. */
+const CLEAN_MS = 30_000
+
+/**
+ * MSK Serverless in this process, on loopback only: the cluster `local`, ACTIVE, and the MSK API that makes more.
+ * Ports are free ones unless given. Throws SkkError conflict when the data directory or a port that may not move is taken.
+ */
+export async function startLocal(options: LocalOptions): Promise<Local> {
+  const {dataDir, region = 'us-east-1', accountId = '123456789012', apiProfile = 'msk-serverless', log = () => {}} = options
+  const identities = await loadIdentities(options.iamFile, accountId)
+  await claimDataDir(dataDir)
+  const closers: (() => Promise<void>)[] = [() => releaseDataDir(dataDir)]
+  const stop = async (): Promise<void> => {
+    for (const close of closers.splice(0).reverse()) await close()
+  }
+  try {
+    const certificate = options.tls ? await (await import('./tls.js')).certificates(dataDir) : undefined
+    const clusters = new Clusters({
+      dataDir,
+      region,
+      accountId,
+      nodes: options.brokers ?? 1,
+      profile: apiProfile,
+      fsync: options.fsync ?? false,
+      tls: certificate,
+      createDelayMs: options.createDelayMs ?? 500,
+      authentication: {identities, region, hostNames: ['127.0.0.1', 'localhost', '::1', hostname()]},
+      log,
+    })
+    closers.push(() => clusters.close())
+    const cluster = await startClusters(clusters, options)
+
+    let requestStop = (): void => {}
+    const stopRequested = new Promise<void>((resolve) => {
+      requestStop = resolve
+    })
+    const token = randomBytes(32).toString('base64url')
+    const health = async (): Promise<unknown> => ({pid: process.pid})
+    const control = {
+      health,
+      stop: async () => {
+        requestStop()
+        return health()
+      },
+    }
+    const http = await onPort(options.httpPort ?? ANY_PORT, (port) =>
+      serveHttp({
+        port,
+        identities,
+        region,
+        controlToken: token,
+        control,
+        routes: mskRoutes(clusters),
+        log,
+      }),
+    )
+    closers.push(() => http.close())
+    closers.push(cleanEvery(CLEAN_MS, clusters, log))
+
+    const identity = identities.all[0]!
+    const stack: Stack = {
+      pid: process.pid,
+      token,
+      endpoint: `http://127.0.0.1:${http.port}`,
+      bootstrap: cluster.bootstrap,
+      plaintextBootstrap: cluster.plaintextBootstrap,
+      clusterArn: cluster.record.arn,
+      region,
+      accountId,
+      apiProfile,
+      accessKeyId: identity.accessKeyId,
+      secretAccessKey: identity.secretAccessKey,
+      ...(identity.sessionToken !== undefined && {sessionToken: identity.sessionToken}),
+      ...(certificate && {ca: certificate.caFile}),
+      dataDir,
+    }
+    await writeStack(dataDir, stack)
+    return {...stack, stop, stopRequested, warnings: identities.warnings}
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+/** The cluster `local` first, so that its ports are the wanted ones, then those made over the MSK API earlier. */
+async function startClusters(clusters: Clusters, {port = ANY_PORT, plaintextPort}: LocalOptions): Promise<RunningCluster> {
+  await clusters.load()
+  const record = await clusters.ensure('local')
+  try {
+    const running = await clusters.start(record, port, plaintextPort)
+    await clusters.resume()
+    return running
+  } catch (error) {
+    throw asPortError(error)
+  }
+}
+
+async function onPort<T>({wanted, mayMove}: Port, listen: (port: number) => Promise<T>): Promise<T> {
+  try {
+    return await listen(wanted)
+  } catch (error) {
+    if (mayMove && (error as NodeJS.ErrnoException).code === 'EADDRINUSE') return listen(0)
+    throw asPortError(error)
+  }
+}
+
+function asPortError(error: unknown): unknown {
+  const {code, port} = error as NodeJS.ErrnoException & {port?: number}
+  if (code !== 'EADDRINUSE') return error
+  return new SkkError(`port ${port} is taken`, {
+    code: 'PORT_TAKEN',
+    exit: 'conflict',
+    hint: 'Pass another port, or 0 to have a free one picked.',
+    cause: error,
+  })
+}
+
+function cleanEvery(ms: number, clusters: Clusters, log: (line: string) => void): () => Promise<void> {
+  let running = Promise.resolve()
+  const timer = setInterval(() => {
+    running = clusters.clean(Date.now()).catch((error: Error) => log(`error: cleaning: ${error.message}`))
+  }, ms)
+  timer.unref()
+  return () => {
+    clearInterval(timer)
+    return running
+  }
+}

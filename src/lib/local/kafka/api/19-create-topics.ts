@@ -1,0 +1,110 @@
+import {REPLICATION_FACTOR} from '../../../limits.js'
+import type {Broker, Topic} from '../broker.js'
+import type {CreateTopicsRequest, CreateTopicsResponse} from '../messages.js'
+import {configKeys, partitionQuota, refusal} from '../topic-config.js'
+import {collidesWith, isValidTopicName} from '../topic-name.js'
+import {describeConfig} from './32-describe-configs.js'
+import type {Api, Call} from './api.js'
+import {ERROR} from './error-codes.js'
+
+type Wanted = CreateTopicsRequest['topics'][number]
+type Result = CreateTopicsResponse['topics'][number]
+type Problem = {errorCode: number; errorMessage: string}
+
+/**
+ * CreateTopics v0-7.
+ *
+ * - v1: validate_only
+ * - v4: -1 partitions or replicas mean the broker's default (KIP-464); we take them in every version, as MSK does
+ * - v5: flexible; answers with what was made
+ * - v7: topic ids
+ */
+export const createTopics: Api<CreateTopicsRequest, CreateTopicsResponse> = {
+  key: 19,
+  versions: [0, 7],
+  async handle({topics, validateOnly}, call) {
+    const results: Result[] = []
+    for (const wanted of topics) results.push(await create(wanted, topics, validateOnly, call))
+    return {topics: results}
+  },
+}
+
+async function create(wanted: Wanted, all: readonly Wanted[], validateOnly: boolean, call: Call): Promise<Result> {
+  const {broker} = call
+  const {name} = wanted
+  const problem = problemOf(wanted, all, call)
+  if (problem) return {name, ...problem}
+  const partitions = partitionsOf(wanted)
+  const replicationFactor = replicationOf(wanted, broker)
+  const config = Object.fromEntries(wanted.configs.flatMap(({name: key, value}) => (value === null ? [] : [[key, value]])))
+  const result = {name, errorCode: ERROR.none, numPartitions: partitions, replicationFactor}
+  if (validateOnly) return result
+  const topic = await broker.createTopic(name, partitions, replicationFactor, config)
+  return {...result, topicId: topic.id, configs: configsOf(topic, broker)}
+}
+
+function configsOf(topic: Topic, broker: Broker): NonNullable<Result['configs']> {
+  return [...configKeys(broker.serverless).keys()].map((name) => {
+    const {value, readOnly, configSource, isSensitive} = describeConfig(broker, topic, name)
+    return {name, value, readOnly, configSource, isSensitive}
+  })
+}
+
+const partitionsOf = ({numPartitions, assignments}: Wanted): number =>
+  assignments.length || (numPartitions === -1 ? 1 : numPartitions)
+
+const replicationOf = ({replicationFactor, assignments}: Wanted, {serverless}: Broker): number => {
+  if (serverless) return REPLICATION_FACTOR
+  return assignments[0]?.brokerIds.length ?? (replicationFactor === -1 ? 1 : replicationFactor)
+}
+
+function problemOf(wanted: Wanted, all: readonly Wanted[], {broker, allows}: Call): Problem | undefined {
+  const {name, configs} = wanted
+  const problem = (errorCode: number, errorMessage: string): Problem => ({errorCode, errorMessage})
+  if (all.filter((other) => other.name === name).length > 1) return problem(ERROR.invalidRequest, `Duplicate topic name: ${name}`)
+  if (!allows('CreateTopic', broker.topicArn(name))) return problem(ERROR.topicAuthorizationFailed, 'Authorization failed.')
+  if (!isValidTopicName(name)) return problem(ERROR.invalidTopic, `Topic name is invalid: it must be 1 to 249 of [a-zA-Z0-9._-]`)
+  if (broker.topics.has(name)) return problem(ERROR.topicAlreadyExists, `Topic '${name}' already exists.`)
+  const other = [...broker.topics.keys()].find((existing) => collidesWith(existing, name))
+  if (other) return problem(ERROR.invalidTopic, `Topic '${name}' collides with existing topic: ${other}`)
+  return sizeProblem(wanted, broker) ?? configProblem(configs, broker)
+}
+
+function sizeProblem(wanted: Wanted, broker: Broker): Problem | undefined {
+  const {numPartitions, replicationFactor, assignments} = wanted
+  const problem = (errorCode: number, errorMessage: string): Problem => ({errorCode, errorMessage})
+  const isManual = assignments.length > 0
+  if (isManual && (numPartitions !== -1 || replicationFactor !== -1)) {
+    return problem(ERROR.invalidRequest, 'Both numPartitions or replicationFactor and replicasAssignments were set.')
+  }
+  const indexes = new Set(assignments.map(({partitionIndex}) => partitionIndex))
+  if (isManual && assignments.some((_, index) => !indexes.has(index))) {
+    return problem(ERROR.invalidReplicaAssignment, 'Partitions must be consecutive from 0.')
+  }
+  if (!isManual && numPartitions !== -1 && numPartitions < 1) {
+    return problem(ERROR.invalidPartitions, 'Number of partitions must be larger than 0.')
+  }
+  // No primary source says which factors MSK Serverless takes; 3 and the default are known to work.
+  const isBadFactor = broker.serverless
+    ? ![-1, REPLICATION_FACTOR].includes(replicationFactor)
+    : replicationFactor < -1 || replicationFactor === 0
+  if (!isManual && isBadFactor)
+    return problem(ERROR.invalidReplicationFactor, `Replication factor: ${replicationFactor} is not ${REPLICATION_FACTOR}.`)
+  return quotaProblem(wanted, broker)
+}
+
+function quotaProblem(wanted: Wanted, broker: Broker): Problem | undefined {
+  const compacted = wanted.configs.some(({name, value}) => name === 'cleanup.policy' && value === 'compact')
+  const quota = partitionQuota(broker.serverless, compacted)
+  if (broker.partitionCount(compacted) + partitionsOf(wanted) <= quota) return undefined
+  return {
+    errorCode: ERROR.invalidRequest,
+    errorMessage: `The cluster's quota is ${quota} ${compacted ? 'compacted ' : ''}partitions.`,
+  }
+}
+
+function configProblem(configs: Wanted['configs'], broker: Broker): Problem | undefined {
+  const reasons = configs.map(({name, value}) => refusal(broker.serverless, name, value, 'create'))
+  const reason = reasons.find((text) => text !== undefined)
+  return reason === undefined ? undefined : {errorCode: ERROR.invalidConfig, errorMessage: reason}
+}

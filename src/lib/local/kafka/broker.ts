@@ -1,0 +1,232 @@
+import {createHash, randomBytes} from 'node:crypto'
+import {mkdir, rm} from 'node:fs/promises'
+import {join} from 'node:path'
+
+import type {Identities} from '../iam-file.js'
+import type {Connection, Listener} from './connection.js'
+import {GroupCoordinator} from './groups.js'
+import {PartitionLog} from './log.js'
+import {type ApiProfile, isServerless} from './profiles.js'
+import {StateLog} from './state-log.js'
+import {configKeys} from './topic-config.js'
+
+export type Topic = {
+  name: string
+  /** base64url of 16 bytes, as Kafka prints topic ids. */
+  id: string
+  replicationFactor: number
+  /** Only what was set; defaults are in topic-config.ts. */
+  config: Map<string, string>
+  partitions: PartitionLog[]
+}
+
+export type BrokerOptions = {
+  name: string
+  arn: string
+  dir: string
+  nodes: number
+  profile: ApiProfile
+  fsync: boolean
+  /** Whom SASL knows, and what its tokens must be made for. */
+  authentication: Authentication
+  log(line: string): void
+}
+
+export type Authentication = {identities: Identities; region: string; hostNames: readonly string[]}
+
+type StateEntry =
+  | {type: 'topic'; name: string; id: string; partitions: number; replicationFactor: number; config: Record<string, string>}
+  | {type: 'topic-deleted'; name: string}
+  | {type: 'producer-ids'; next: number}
+
+/** Ids are handed out from blocks of this size, so that a restart never repeats one and not every id is a write. */
+const PRODUCER_ID_BLOCK = 1_000
+
+/** MSK Serverless' node ids are large and sparse (akhq#1113); a tool that counts on 1, 2, 3 should fail here first. */
+export const nodeIdOf = (index: number): number => 151 + 53 * index
+
+/**
+ * The state of one cluster: topics, groups, producer ids. Node runs one callback at a time, so nothing here needs a lock.
+ * Sockets are server.ts's business, bytes on disk log.ts's and state-log.ts's.
+ */
+export class Broker {
+  readonly name: string
+  readonly arn: string
+  readonly profile: ApiProfile
+  readonly serverless: boolean
+  readonly clusterId: string
+  readonly topics = new Map<string, Topic>()
+  readonly groups: GroupCoordinator
+  readonly listeners: Listener[] = []
+  readonly authentication: Authentication
+  readonly log: (line: string) => void
+  readonly #dir: string
+  readonly #fsync: boolean
+  readonly nodeIds: readonly number[]
+  #state!: StateLog
+  #nextProducerId = 0
+  #reservedProducerIds = 0
+
+  private constructor({name, arn, dir, nodes, profile, fsync, authentication, log}: BrokerOptions) {
+    this.name = name
+    this.arn = arn
+    this.profile = profile
+    this.authentication = authentication
+    this.serverless = isServerless(profile)
+    this.log = log
+    this.#dir = dir
+    this.#fsync = fsync
+    this.clusterId = createHash('sha256').update(arn).digest('base64url').slice(0, 22)
+    this.nodeIds = Array.from({length: nodes}, (_, index) => nodeIdOf(index))
+    this.groups = new GroupCoordinator({
+      persist: (entry) => this.#state.append(entry),
+      topicExists: (topic, partition) => this.topics.get(topic)?.partitions[partition] !== undefined,
+      serverless: this.serverless,
+    })
+  }
+
+  /** Reads the cluster's state from its directory, which is made if it is missing, and recovers its logs. */
+  static async open(options: BrokerOptions): Promise<Broker> {
+    const broker = new Broker(options)
+    await mkdir(options.dir, {recursive: true, mode: 0o700})
+    const entries = new Map<string, Extract<StateEntry, {type: 'topic'}>>()
+    const replay = (entry: unknown): void => broker.#replay(entry as StateEntry, entries)
+    broker.#state = await StateLog.open(join(options.dir, 'state.log'), replay, () => broker.#snapshot(), {fsync: options.fsync})
+    await Promise.all([...entries.values()].map((entry) => broker.#openTopic(entry)))
+    return broker
+  }
+
+  #replay(entry: StateEntry, topics: Map<string, Extract<StateEntry, {type: 'topic'}>>): void {
+    if (entry.type === 'topic') topics.set(entry.name, entry)
+    else if (entry.type === 'topic-deleted') topics.delete(entry.name)
+    else if (entry.type === 'producer-ids') this.#nextProducerId = this.#reservedProducerIds = entry.next
+    else this.groups.replay(entry)
+  }
+
+  *#snapshot(): Iterable<object> {
+    for (const topic of this.topics.values()) yield topicEntry(topic)
+    yield {type: 'producer-ids', next: this.#reservedProducerIds}
+    yield* this.groups.snapshot()
+  }
+
+  async #openTopic({name, id, partitions, replicationFactor, config}: Extract<StateEntry, {type: 'topic'}>): Promise<Topic> {
+    const topic: Topic = {name, id, replicationFactor, config: new Map(Object.entries(config)), partitions: []}
+    const logs = Array.from({length: partitions}, (_, index) => this.#openLog(topic, index))
+    topic.partitions = await Promise.all(logs)
+    this.topics.set(name, topic)
+    return topic
+  }
+
+  async #openLog(topic: Topic, partition: number): Promise<PartitionLog> {
+    const log = await PartitionLog.open(this.#partitionDir(topic, partition), {fsync: this.#fsync})
+    const {truncatedBytes} = log.recovered
+    if (truncatedBytes > 0) this.log(`recovered ${topic.name}-${partition}: cut ${truncatedBytes} bytes of an unfinished write`)
+    return log
+  }
+
+  /** By id, not by name: a name may be reused, and may differ from another only in case. */
+  #partitionDir = ({id}: Topic, partition: number): string =>
+    join(this.#dir, 'topics', Buffer.from(id, 'base64url').toString('hex'), String(partition))
+
+  /** Resolves when the topic is on disk. The caller has validated everything. */
+  async createTopic(name: string, partitions: number, replicationFactor: number, config: Record<string, string>): Promise<Topic> {
+    const entry = {type: 'topic', name, id: randomBytes(16).toString('base64url'), partitions, replicationFactor, config} as const
+    const topic = await this.#openTopic(entry)
+    await this.#state.append(entry)
+    return topic
+  }
+
+  async addPartitions(topic: Topic, count: number): Promise<void> {
+    const added = Array.from({length: count - topic.partitions.length}, (_, index) =>
+      this.#openLog(topic, topic.partitions.length + index),
+    )
+    topic.partitions.push(...(await Promise.all(added)))
+    await this.#state.append(topicEntry(topic))
+  }
+
+  async setConfig(topic: Topic, config: Map<string, string>): Promise<void> {
+    topic.config = config
+    await this.#state.append(topicEntry(topic))
+  }
+
+  async deleteTopic(topic: Topic): Promise<void> {
+    this.topics.delete(topic.name)
+    await this.#state.append({type: 'topic-deleted', name: topic.name})
+    await this.groups.forgetTopic(topic.name)
+    for (const log of topic.partitions) await log.delete()
+    await rm(join(this.#partitionDir(topic, 0), '..'), {recursive: true, force: true})
+  }
+
+  topicById(id: string): Topic | undefined {
+    for (const topic of this.topics.values()) if (topic.id === id) return topic
+    return undefined
+  }
+
+  configOf(topic: Topic, name: string): string {
+    return topic.config.get(name) ?? configKeys(this.serverless).get(name)?.default ?? ''
+  }
+
+  /** Resolves when the id can never be handed out again. */
+  async nextProducerId(): Promise<number> {
+    if (this.#nextProducerId === this.#reservedProducerIds) {
+      this.#reservedProducerIds += PRODUCER_ID_BLOCK
+      await this.#state.append({type: 'producer-ids', next: this.#reservedProducerIds})
+    }
+    return this.#nextProducerId++
+  }
+
+  /** How many leader partitions the cluster has; MSK Serverless counts compacted ones on their own. */
+  partitionCount(compacted: boolean): number {
+    const topics = [...this.topics.values()].filter((topic) => this.isCompacted(topic) === compacted)
+    return topics.reduce((sum, topic) => sum + topic.partitions.length, 0)
+  }
+
+  isCompacted = (topic: Topic): boolean => this.configOf(topic, 'cleanup.policy').split(',').includes('compact')
+
+  /** Retention by time and size, and compaction, as each topic is configured. */
+  async clean(now: number): Promise<void> {
+    for (const topic of this.topics.values()) {
+      const policy = this.configOf(topic, 'cleanup.policy').split(',')
+      const [retentionMs, retentionBytes] = [this.configOf(topic, 'retention.ms'), this.configOf(topic, 'retention.bytes')].map(Number)
+      for (const log of topic.partitions) {
+        if (policy.includes('delete')) await log.applyRetention(now, {retentionMs: retentionMs!, retentionBytes: retentionBytes!})
+        if (policy.includes('compact')) await log.compact()
+      }
+    }
+  }
+
+  /** Partitions of a topic are spread over the nodes, each topic beginning at another one. */
+  leaderOf(topic: Topic, partition: number): number {
+    const first = createHash('md5').update(topic.id).digest()[0]!
+    return this.nodeIds[(first + partition) % this.nodeIds.length]!
+  }
+
+  /** The leader first, then other nodes, real ones before such as only Metadata knows: MSK says 3 replicas whatever the node count. */
+  replicasOf(topic: Topic, partition: number): number[] {
+    const leader = this.leaderOf(topic, partition)
+    const others = Array.from({length: Math.max(this.nodeIds.length, topic.replicationFactor)}, (_, index) => nodeIdOf(index))
+    return [leader, ...others.filter((id) => id !== leader)].slice(0, topic.replicationFactor)
+  }
+
+  /** Every node's address of the kind that the connection came in by. */
+  endpointsFor({listener}: Connection): {nodeId: number; host: string; port: number}[] {
+    return this.listeners
+      .filter(({security}) => security === listener.security)
+      .map(({nodeId, host, port}) => ({nodeId, host, port}))
+  }
+
+  /** The ARN of a topic or group: the cluster's with another resource type, and the name behind it. */
+  topicArn = (topic: string): string => `${this.arn.replace(':cluster/', ':topic/')}/${topic}`
+  groupArn = (group: string): string => `${this.arn.replace(':cluster/', ':group/')}/${group}`
+  transactionalIdArn = (id: string): string => `${this.arn.replace(':cluster/', ':transactional-id/')}/${id}`
+
+  async close(): Promise<void> {
+    this.groups.close()
+    for (const topic of this.topics.values()) for (const log of topic.partitions) await log.close()
+    await this.#state.close()
+  }
+}
+
+const topicEntry = ({name, id, partitions, replicationFactor, config}: Topic): StateEntry => {
+  return {type: 'topic', name, id, partitions: partitions.length, replicationFactor, config: Object.fromEntries(config)}
+}

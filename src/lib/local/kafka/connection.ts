@@ -1,0 +1,26 @@
+import type {Principal} from './authorize.js'
+
+/** An address that a node of a cluster listens on. Metadata answers with the addresses of the asking listener's kind. */
+export type Listener = {
+  security: 'iam' | 'plaintext'
+  nodeId: number
+  /** What Metadata advertises. */
+  host: string
+  port: number
+  tls?: {key: string; cert: string}
+}
+
+/** One client connection. On an `iam` listener it has a principal only after SASL. */
+export type Connection = {
+  listener: Listener
+  principal: Principal | undefined
+  /** Chosen by SaslHandshake, used by SaslAuthenticate. */
+  mechanism: string | undefined
+  /** Epoch milliseconds; a request after it closes the connection unless it re-authenticates. */
+  expiresAt: number
+  /** SaslHandshake v0: the next frame is a bare token without a Kafka header. */
+  expectsBareToken: boolean
+  remoteAddress: string
+  /** Aborts when the socket closes, so that a waiting fetch ends with it. */
+  closed: AbortSignal
+}

@@ -1,0 +1,208 @@
+import {createServer, type Server, type Socket} from 'node:net'
+import {createServer as createTlsServer} from 'node:tls'
+import {answerBareToken} from './api/36-sasl-authenticate.js'
+import type {Api, Call} from './api/api.js'
+import {ERROR} from './api/error-codes.js'
+import {apis} from './api/index.js'
+import {anonymous} from './authorize.js'
+import type {Broker} from './broker.js'
+import type {Connection, Listener} from './connection.js'
+import {frames} from './frames.js'
+import {advertised, servedVersions} from './profiles.js'
+import {decode, decodeRequestHeader, encode, isFlexible, ProtocolError, Reader, type RequestHeader, Writer} from './wire.js'
+
+const byKey = new Map<number, Api>(apis.map((api) => [api.key, api]))
+
+const API_VERSIONS = 18
+/** What a client may ask before it has authenticated: ApiVersions, SaslHandshake, SaslAuthenticate. */
+const OPEN_APIS: readonly number[] = [API_VERSIONS, 17, 36]
+
+const MAX_FRAME_BEFORE_SASL = 64 * 1024
+/** Kafka's `socket.request.max.bytes`. */
+const MAX_FRAME = 100 * 1024 * 1024
+const STALL_MS = 10_000
+/** Kafka's `connections.max.idle.ms`. */
+const IDLE_MS = 600_000
+/** MSK Serverless' quota of client connections; more are closed. */
+const MAX_CONNECTIONS = 3_000
+
+export type Serving = {port: number; close(): Promise<void>}
+
+/**
+ * Listens for Kafka clients of one node on 127.0.0.1 and ::1 and answers each connection's requests in order.
+ * `listener.port` 0 picks a free port and is set to it. Rejects with the system error when the port is taken.
+ */
+export async function serve(broker: Broker, listener: Listener): Promise<Serving> {
+  const sockets = new Set<Socket>()
+  const accept = (socket: Socket): void => {
+    if (sockets.size >= MAX_CONNECTIONS) {
+      socket.destroy()
+      return
+    }
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket))
+    void converse(socket, broker, listener)
+  }
+  const servers = await listenOnLoopback(() => newServer(listener, accept), listener)
+  return {
+    port: listener.port,
+    async close() {
+      const closed = servers.map((server) => new Promise((resolve) => server.close(resolve)))
+      for (const socket of sockets) socket.destroy()
+      await Promise.all(closed)
+    },
+  }
+}
+
+function newServer(listener: Listener, accept: (socket: Socket) => void): Server {
+  if (!listener.tls) return createServer({noDelay: true}, accept)
+  const server = createTlsServer({...listener.tls, handshakeTimeout: STALL_MS, noDelay: true} as object, accept)
+  return server.on('tlsClientError', (_error, socket) => socket.destroy())
+}
+
+/** One server per address family, both on the same port. A machine without IPv6 gets one. */
+async function listenOnLoopback(create: () => Server, listener: Listener): Promise<Server[]> {
+  const wanted = listener.port
+  for (let attempt = 1; ; attempt++) {
+    const server = await listen(create(), wanted, '127.0.0.1')
+    listener.port = portOf(server)
+    try {
+      return [server, await listen(create(), listener.port, '::1')]
+    } catch (error) {
+      const {code} = error as NodeJS.ErrnoException
+      if (code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT') return [server]
+      await new Promise((resolve) => server.close(resolve))
+      // The free port that IPv4 gave may be somebody's on IPv6.
+      if (code !== 'EADDRINUSE' || wanted !== 0 || attempt === 10) throw error
+    }
+  }
+}
+
+const portOf = (server: Server): number => (server.address() as {port: number}).port
+
+const listen = (server: Server, port: number, host: string): Promise<Server> =>
+  new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({port, host, exclusive: true}, () => {
+      server.off('error', reject)
+      resolve(server)
+    })
+  })
+
+async function converse(socket: Socket, broker: Broker, listener: Listener): Promise<void> {
+  const closed = new AbortController()
+  const connection: Connection = {
+    listener,
+    principal: listener.security === 'plaintext' ? anonymous : undefined,
+    mechanism: undefined,
+    expiresAt: Number.POSITIVE_INFINITY,
+    expectsBareToken: false,
+    remoteAddress: `${socket.remoteAddress}:${socket.remotePort}`,
+    closed: closed.signal,
+  }
+  socket.on('close', () => closed.abort())
+  socket.on('error', () => socket.destroy())
+  const authenticationDeadline = setTimeout(() => connection.principal ?? socket.destroy(), STALL_MS)
+  try {
+    const limits = {
+      stallMs: STALL_MS,
+      idleMs: IDLE_MS,
+      maxBytes: () => (connection.principal ? MAX_FRAME : MAX_FRAME_BEFORE_SASL),
+    }
+    for await (const frame of frames(socket, limits)) {
+      const response = await answer(frame, broker, connection)
+      if (response && !(await send(socket, response))) break
+    }
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) broker.log(`error: ${connection.remoteAddress}: ${(error as Error).stack}`)
+    else broker.log(`closed ${connection.remoteAddress}: ${error.message}`)
+  } finally {
+    clearTimeout(authenticationDeadline)
+    socket.destroy()
+  }
+}
+
+/** Writes one response and waits until the client has taken most of it. False when it stopped reading or went away. */
+function send(socket: Socket, chunks: readonly Buffer[]): boolean | Promise<boolean> {
+  socket.cork()
+  for (const chunk of chunks) socket.write(chunk)
+  socket.uncork()
+  if (!socket.writableNeedDrain) return !socket.destroyed
+  return new Promise((resolve) => {
+    const settle = (): void => {
+      socket.off('drain', settle)
+      socket.off('close', settle)
+      socket.setTimeout(0)
+      resolve(!socket.destroyed)
+    }
+    socket.setTimeout(STALL_MS) // frames() destroys the socket when it fires
+    socket.once('drain', settle)
+    socket.once('close', settle)
+  })
+}
+
+/** The response to one frame in pieces for the socket, or null where Kafka sends none. Throws ProtocolError to close. */
+async function answer(frame: Buffer, broker: Broker, connection: Connection): Promise<Buffer[] | null> {
+  if (connection.expectsBareToken) return withSize(answerBareToken(frame, broker, connection))
+  const reader = new Reader(frame)
+  const header = decodeRequestHeader(reader)
+  const {apiKey, apiVersion, correlationId, clientId} = header
+  const served = servedVersions(broker.profile, apiKey)
+  const api = byKey.get(apiKey)
+  if (!served || !api) throw new ProtocolError(`unknown API ${apiKey}`)
+  if (apiVersion < served[0] || apiVersion > served[1]) {
+    if (apiKey === API_VERSIONS) return unsupportedApiVersions(broker, correlationId)
+    throw new ProtocolError(`API ${apiKey} version ${apiVersion} is not served`)
+  }
+  refuseUnlessAuthenticated(connection, header)
+
+  const request = decode<object>(apiKey, 'request', apiVersion, reader)
+  const response = await api.handle(request, callOf(header, clientId, broker, connection))
+  if (!response) return null
+  const writer = responseTo(header)
+  encode(apiKey, 'response', apiVersion, response, writer)
+  return withSize(writer.chunks())
+}
+
+function refuseUnlessAuthenticated(connection: Connection, {apiKey}: RequestHeader): void {
+  if (OPEN_APIS.includes(apiKey)) return
+  if (!connection.principal) throw new ProtocolError(`API ${apiKey} before authentication`)
+  if (Date.now() > connection.expiresAt) throw new ProtocolError('the session has expired')
+}
+
+function callOf({apiVersion}: RequestHeader, clientId: string | null, broker: Broker, connection: Connection): Call {
+  return {
+    version: apiVersion,
+    clientId,
+    broker,
+    connection,
+    allows(action, resource) {
+      const {principal} = connection
+      if (principal?.allows(`kafka-cluster:${action}`, resource)) return true
+      broker.log(`denied ${principal?.arn ?? 'nobody'} kafka-cluster:${action} on ${resource}`)
+      return false
+    },
+  }
+}
+
+/** Response header v1 has tagged fields; ApiVersions always answers with v0, so that any client can read it (KIP-511). */
+function responseTo({apiKey, apiVersion, correlationId}: RequestHeader): Writer {
+  const writer = new Writer()
+  writer.int32(correlationId)
+  if (isFlexible(apiKey, apiVersion) && apiKey !== API_VERSIONS) writer.uvarint(0)
+  return writer
+}
+
+/** A client newer than we are learns the versions from a v0 body with error 35, and asks again. */
+function unsupportedApiVersions(broker: Broker, correlationId: number): Buffer[] {
+  const writer = new Writer()
+  writer.int32(correlationId)
+  encode(API_VERSIONS, 'response', 0, {errorCode: ERROR.unsupportedVersion, apiKeys: advertised(broker.profile)}, writer)
+  return withSize(writer.chunks())
+}
+
+function withSize(chunks: readonly Buffer[]): Buffer[] {
+  const size = Buffer.allocUnsafe(4)
+  size.writeInt32BE(chunks.reduce((sum, chunk) => sum + chunk.length, 0))
+  return [size, ...chunks]
+}
