@@ -239,8 +239,8 @@ async function describe(access: Access, arn: string): Promise<Cluster | undefine
   }
 }
 
-/** ClusterNameFilter is a prefix. */
-const findByName = async (access: Access, name: string): Promise<Cluster | undefined> =>
+/** The cluster of exactly that name, if there is one. MSK's own filter is a prefix. Throws SkkError. */
+export const findByName = async (access: Access, name: string): Promise<Cluster | undefined> =>
   (await listClusters(access, name)).find((cluster) => cluster.name === name)
 
 function clusterOf(info: SdkCluster): Cluster {

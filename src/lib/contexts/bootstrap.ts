@@ -38,30 +38,38 @@ export async function isProtected(target: Target, {configDir}: Pick<Surroundings
   if (guarded.length === 0) return false
 
   const arn = await arnOf(target)
-  const addresses = new Set(
-    (target.bootstrap ? parseBootstrap(target.bootstrap) : await bootstrapOf(target)).map((a) => a.toLowerCase()),
-  )
+  if (guarded.some((context) => namesCluster(context, arn))) return true
+
   const {clusters} = await readCache(target.cacheDir)
-  return guarded.some((context) => sameCluster(context, arn, addresses, Object.values(clusters)))
+  const theirs = guarded.flatMap((context) => addressesOf(context, Object.values(clusters)))
+  if (theirs.length === 0) return false
+  const ours = await bootstrapOf(target).catch(() => [])
+  return ours.some((address) => theirs.includes(address.toLowerCase()))
 }
 
-function sameCluster(
-  context: Context,
-  arn: string | undefined,
-  addresses: ReadonlySet<string>,
-  known: readonly Known[],
-): boolean {
-  if (arn !== undefined && context.cluster === arn) return true
-  const looked = known.find((cluster) => cluster.arn === context.cluster)?.bootstrap
-  const theirs = [context.bootstrap, looked].flatMap((bootstrap) => (bootstrap ? parseBootstrap(bootstrap) : []))
-  return theirs.some((address) => addresses.has(address.toLowerCase()))
+/** A context may hold an ARN, or a name in its region. */
+function namesCluster({cluster, region}: Context, arn: string | undefined): boolean {
+  if (!cluster || !arn) return false
+  const [, , , itsRegion, , resource] = arn.split(':')
+  return cluster === arn || (cluster === resource?.split('/')[1] && (region === undefined || region === itsRegion))
 }
+
+function addressesOf(context: Context, known: readonly Known[]): string[] {
+  const looked = known.find(({arn}) => namesCluster(context, arn))?.bootstrap
+  return [context.bootstrap, looked].flatMap((bootstrap) => (bootstrap ? parseBootstrap(bootstrap.toLowerCase()) : []))
+}
+
+/** Whether the MSK API of this target is on this machine. */
+export const isLocal = ({endpointUrl}: Pick<Target, 'endpointUrl'>): boolean =>
+  endpointUrl !== undefined && isLoopbackUrl(endpointUrl)
+
+/** How often a cluster that is being created or deleted is asked for its state. */
+export const pollMs = (target: Pick<Target, 'endpointUrl'>): number => (isLocal(target) ? 100 : 15_000)
 
 async function lookUp(target: Target): Promise<Known> {
   const key = JSON.stringify([target.cluster, target.region, target.endpointUrl])
   // A local stack is fast to ask and may have been reset.
-  const cacheable = !(target.endpointUrl && isLoopbackUrl(target.endpointUrl))
-  const cache = cacheable ? await readCache(target.cacheDir) : undefined
+  const cache = !isLocal(target) ? await readCache(target.cacheDir) : undefined
   const known = cache?.clusters[key]
   if (known && Date.now() - known.at < FRESH_MS) return known
 

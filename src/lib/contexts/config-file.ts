@@ -25,7 +25,8 @@ export type Context = {
 
 export type Contexts = {version: 1; current?: string; contexts: Record<string, Context>}
 
-const fields = [
+/** The names of a context's settings, as they stand in the file. */
+export const contextFields = [
   'cluster',
   'bootstrap',
   'region',
@@ -37,7 +38,7 @@ const fields = [
   'endpointUrls',
   'protected',
   'dataDir',
-]
+] as const satisfies (keyof Context)[]
 
 export const contextsFile = (configDir: string): string => join(configDir, 'contexts.json')
 
@@ -121,9 +122,9 @@ function checked(text: string, file: string): Contexts {
   if (parsed.current !== undefined && typeof parsed.current !== 'string') return refuse('names no valid current context')
   for (const [name, context] of Object.entries(parsed.contexts)) {
     if (!isObject(context)) return refuse(`has no settings for context "${name}"`)
-    const unknown = Object.keys(context).find((key) => !fields.includes(key))
+    const unknown = Object.keys(context).find((key) => !(contextFields as readonly string[]).includes(key))
     if (unknown) {
-      const meant = nearest(unknown, fields)
+      const meant = nearest(unknown, contextFields)
       return refuse(`has an unknown setting "${unknown}" in context "${name}"${meant ? `; did you mean "${meant}"` : ''}`)
     }
   }

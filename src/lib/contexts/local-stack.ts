@@ -7,6 +7,7 @@ import {SkkError} from '../errors.js'
 export type LocalStack = {
   accessKeyId: string
   secretAccessKey: string
+  sessionToken?: string
   bootstrap: string
   plaintextBootstrap?: string
   endpoint: string
