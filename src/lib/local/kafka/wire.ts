@@ -307,16 +307,18 @@ function structCodec(fields: readonly FieldSchema[], version: number, flexible: 
     }
   }
 
+  /** A tagged field that has its default is not sent. */
   function writeTags(to: Writer, value: Record<string, unknown>): void {
-    const given = tagged.filter(({name}) => value[name] !== undefined)
+    const given = tagged.flatMap(({name, tag, codec, initial}) => {
+      if (value[name] === undefined) return []
+      const bytes = written(codec, value[name])
+      return bytes.equals(written(codec, initial())) ? [] : [{tag: tag!, bytes}]
+    })
     to.uvarint(given.length)
-    for (const {name, tag, codec} of given) {
-      const inner = new Writer()
-      codec.write(inner, value[name])
-      const pieces = inner.chunks()
-      to.uvarint(tag!)
-      to.uvarint(totalLength(pieces))
-      for (const piece of pieces) to.raw(piece)
+    for (const {tag, bytes} of given) {
+      to.uvarint(tag)
+      to.uvarint(bytes.length)
+      to.raw(bytes)
     }
   }
 
@@ -335,6 +337,12 @@ function structCodec(fields: readonly FieldSchema[], version: number, flexible: 
     least: present.reduce((sum, {codec}) => sum + codec.least, flexible ? 1 : 0),
     initial,
   }
+}
+
+function written(codec: Codec, value: unknown): Buffer {
+  const writer = new Writer()
+  codec.write(writer, value)
+  return Buffer.concat(writer.chunks())
 }
 
 type Side = 'request' | 'response'
