@@ -1,5 +1,6 @@
 import {promisify} from 'node:util'
 import zlib from 'node:zlib'
+import {chunkSize} from './chunk-size.js'
 import {compressLz4, decompressLz4} from './lz4.js'
 import {RecordError} from './record-error.js'
 import {compressSnappy, decompressSnappy} from './snappy.js'
@@ -11,7 +12,7 @@ export type Compression = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd'
 /** What a batch may decompress to where nobody says otherwise: above the largest request that a broker takes, 100 MiB. */
 export const MAX_DECOMPRESSED_BYTES = 128 * 1024 * 1024
 
-const gzip = promisify<zlib.InputType, Buffer>(zlib.gzip)
+const gzip = promisify<zlib.InputType, zlib.ZlibOptions, Buffer>(zlib.gzip)
 const gunzip = promisify<zlib.InputType, zlib.ZlibOptions, Buffer>(zlib.gunzip)
 
 /** Compresses the records section of a batch as Kafka's Java clients do: snappy in xerial framing, lz4 and zstd as a frame. */
@@ -20,7 +21,7 @@ export async function compress(codec: Compression, bytes: Buffer): Promise<Buffe
     case 'none':
       return bytes
     case 'gzip':
-      return gzip(bytes)
+      return gzip(bytes, {chunkSize: chunkSize(bytes.length)})
     case 'snappy':
       return compressSnappy(bytes)
     case 'lz4':
@@ -52,7 +53,7 @@ export async function decompress(codec: Compression, bytes: Buffer, maxBytes = M
 
 async function decompressGzip(bytes: Buffer, maxBytes: number): Promise<Buffer> {
   try {
-    return await gunzip(bytes, {maxOutputLength: Math.max(maxBytes, 1)})
+    return await gunzip(bytes, {chunkSize: chunkSize(bytes.length * 4), maxOutputLength: Math.max(maxBytes, 1)})
   } catch (error) {
     throw new RecordError(`gzip: malformed, or larger than the limit of ${maxBytes} bytes allows`, {cause: error})
   }

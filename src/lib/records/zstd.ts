@@ -1,8 +1,9 @@
 import {promisify} from 'node:util'
 import zlib from 'node:zlib'
+import {chunkSize} from './chunk-size.js'
 import {RecordError} from './record-error.js'
 
-type ZstdOptions = {maxOutputLength?: number}
+type ZstdOptions = {chunkSize?: number; maxOutputLength?: number}
 type ZstdCall = (bytes: Buffer, options: ZstdOptions, done: (error: Error | null, result: Buffer) => void) => void
 
 /** Node has zstd from 22.15 and 23.8 on; its types here are those of Node 20. */
@@ -20,7 +21,7 @@ const RESERVED_BLOCK = 3
 
 /** Compresses to one frame at zstd's default level, 3, as the Java clients do. */
 export async function compressZstd(bytes: Buffer): Promise<Buffer> {
-  if (native.zstdCompress !== undefined) return promisify(native.zstdCompress)(bytes, {})
+  if (native.zstdCompress !== undefined) return promisify(native.zstdCompress)(bytes, {chunkSize: chunkSize(bytes.length)})
   const wasm = await loadWasm()
   return asBuffer(wasm.compress(bytes))
 }
@@ -51,7 +52,7 @@ async function decompressFrame({bytes, largest}: Frame, maxBytes: number): Promi
     part =
       native.zstdDecompress === undefined
         ? asBuffer((await loadWasm()).decompress(bytes, {defaultHeapSize: size}))
-        : await promisify(native.zstdDecompress)(bytes, {maxOutputLength: size})
+        : await promisify(native.zstdDecompress)(bytes, {chunkSize: chunkSize(size), maxOutputLength: size})
   } catch (error) {
     throw new RecordError(`zstd: malformed, or larger than ${size} bytes`, {cause: error})
   }
