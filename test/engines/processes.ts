@@ -1,5 +1,4 @@
 import {type ChildProcessWithoutNullStreams, spawn} from 'node:child_process'
-import {createInterface} from 'node:readline'
 import {setTimeout as sleep} from 'node:timers/promises'
 
 export type Finished = {code: number | null; stdout: string; stderr: string}
@@ -57,20 +56,26 @@ export async function expectSuccess(command: string, args: readonly string[], op
   return finished
 }
 
-/** The first line of standard output that `matches`; an error with everything that was printed when the program ends before it. */
-export function firstLine(child: ChildProcessWithoutNullStreams, matches: RegExp, timeoutMs: number): Promise<string> {
+/** The JSON that a program prints first and then keeps running; an error with all that it printed when it ends before. */
+export function firstJson(child: ChildProcessWithoutNullStreams, timeoutMs = 30_000): Promise<any> {
   return new Promise((resolve, reject) => {
-    const printed: string[] = []
-    const fail = (why: string) => reject(new Error(`${child.spawnargs.join(' ')}: ${why}\n${printed.join('\n')}`))
-    const timer = setTimeout(() => fail(`no ${matches} within ${timeoutMs} ms`), timeoutMs)
-    const stdout = createInterface({input: child.stdout})
-    stdout.on('line', (line) => {
-      printed.push(line)
-      if (!matches.test(line)) return
+    let stdout = ''
+    let stderr = ''
+    const fail = (why: string) => reject(new Error(`${child.spawnargs.join(' ')}: ${why}\n${stdout}\n${stderr}`))
+    const timer = setTimeout(() => fail(`no JSON within ${timeoutMs} ms`), timeoutMs)
+    child.stdout.on('data', (chunk: Buffer) => {
+      stdout += chunk
+      if (!stdout.trimEnd().endsWith('}')) return
       clearTimeout(timer)
-      resolve(line)
+      try {
+        resolve(JSON.parse(stdout))
+      } catch (error) {
+        reject(error)
+      }
     })
-    child.stderr.on('data', (chunk: Buffer) => printed.push(chunk.toString()))
+    child.stderr.on('data', (chunk: Buffer) => {
+      stderr += chunk
+    })
     child.once('error', reject)
     child.once('close', (code, signal) => {
       clearTimeout(timer)

@@ -2,7 +2,7 @@ import {mkdtemp, rm} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join, resolve} from 'node:path'
 
-import {end, type Finished, firstLine, type Options, run, start} from './processes.js'
+import {end, type Finished, firstJson, type Options, run, start} from './processes.js'
 
 const CLI = resolve(import.meta.dirname, '../../bin/run.js')
 
@@ -63,8 +63,7 @@ export async function startSkkLocal(flags: readonly string[] = [], {node = proce
       ...flags,
     ]
     const child = start(node, args, {env: {...withoutAws(), ...home.env}})
-    const state = JSON.parse(await firstLine(child, /"bootstrap"/, 30_000))
-    return {child, state}
+    return {child, state: await firstJson(child)}
   }
   let {child, state} = await launch([
     '--port',
