@@ -22,8 +22,8 @@ const reader = {
 }
 const identities = {...known, find: (id: string) => (id === 'READER' ? reader : known.find(id))}
 
-export type Answer = {status: number; headers: NodeJS.Dict<string | string[]>; type: string | undefined; body: any}
-export type Call = {method?: string; path?: string; headers?: Record<string, string>; body?: string | Buffer; family?: 4 | 6}
+type Answer = {status: number; headers: NodeJS.Dict<string | string[]>; type: string | undefined; body: any}
+type Call = {method?: string; path?: string; headers?: Record<string, string>; body?: string | Buffer; family?: 4 | 6}
 
 export type Signing = Call & {
   credentials?: {accessKeyId: string; secretAccessKey: string; sessionToken?: string}

@@ -2,7 +2,7 @@ import {QUOTAS} from '../../limits.js'
 import {AwsError} from './error.js'
 import type {AwsRequest, AwsResponse, Route} from './server.js'
 
-export type VpcConfig = {subnetIds: string[]; securityGroupIds: string[]}
+type VpcConfig = {subnetIds: string[]; securityGroupIds: string[]}
 
 export type NewCluster = {name: string; tags: Record<string, string>; vpcConfigs: VpcConfig[]}
 

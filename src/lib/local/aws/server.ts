@@ -49,7 +49,7 @@ export type HttpOptions = {
 
 export type HttpServing = {port: number; close(): Promise<void>}
 
-export const CONTROL_TOKEN_HEADER = 'x-skk-token'
+const CONTROL_TOKEN_HEADER = 'x-skk-token'
 
 const MAX_BODY_BYTES = 1024 * 1024
 const LOOPBACK_NAMES = ['127.0.0.1', 'localhost', '[::1]']

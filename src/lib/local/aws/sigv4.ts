@@ -35,7 +35,7 @@ export function toAmzDate(time: number): string {
 }
 
 /** Percent-encodes all but RFC 3986's unreserved characters. */
-export function uriEncode(text: string): string {
+function uriEncode(text: string): string {
   return encodeURIComponent(text).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)
 }
 

@@ -16,9 +16,6 @@ import type {Principal} from './authorize.js'
 
 export type Mechanism = 'OAUTHBEARER' | 'AWS_MSK_IAM'
 
-/** In the order in which SaslHandshake offers them. */
-export const MECHANISMS: readonly Mechanism[] = ['OAUTHBEARER', 'AWS_MSK_IAM']
-
 export type Session = {
   principal: Principal
   /** Epoch milliseconds. Past it the connection must have re-authenticated, or is closed. */
