@@ -22,7 +22,7 @@ export const LOG_OVERHEAD_BYTES = 12
 const CRC_AT = 17
 
 /** Where the checksummed part starts: base offset and leader epoch lie before it, so a broker may set them without a new CRC. */
-export const CRC_START = 21
+const CRC_START = 21
 
 /**
  * The header of a version 2 record batch, field by field as on the wire (Apache Kafka's documentation, "Record Batch").
