@@ -1,22 +1,26 @@
+import {readdirSync} from 'node:fs'
+import {resolve} from 'node:path'
+
+import type {Command} from '@oclif/core'
 import {describe, expect, it} from 'vitest'
 
-import {manifest} from '../scripts/manifest-of.js'
+/** From the sources: the manifest does not keep all that a flag says (`multipleNonGreedy`). */
+const paths = readdirSync('src/commands', {recursive: true, encoding: 'utf8'})
+  .filter((file) => file.endsWith('.ts'))
+  .map((file) => file.replaceAll('\\', '/').replace(/\.ts$/, ''))
 
-const {commands} = JSON.parse(await manifest())
-
-/** oclif's own text. */
+/** oclif's own flag, with its own text. */
 const isForeign = (name: string) => name === 'json'
 
-describe.each(Object.entries<any>(commands))('%s', (_id, command) => {
-  const flags = Object.entries<any>(command.flags)
+describe.each(paths)('%s', async (path) => {
+  const {default: command}: {default: typeof Command} = await import(resolve('src/commands', `${path}.ts`))
+  const flags = Object.entries({...command.baseFlags, ...command.flags}).filter(([name]) => !isForeign(name))
 
   it('has an example', () => expect(command.examples ?? []).not.toHaveLength(0))
 
   it('describes itself, its args and its flags in lowercase fragments', () => {
-    const own = flags.filter(([name]) => !isForeign(name)).map(([, flag]) => flag)
-
-    for (const {description, name} of [command, ...Object.values<any>(command.args), ...own]) {
-      expect(description, name).toMatch(/^[a-z0-9].*[^.]$|^[A-Z][A-Z]/s)
+    for (const {description} of [command, ...Object.values(command.args), ...flags.map(([, flag]) => flag)]) {
+      expect(description).toMatch(/^(?:[a-z0-9]|[A-Z]{2}).*[^.]$/s)
     }
   })
 
@@ -25,15 +29,21 @@ describe.each(Object.entries<any>(commands))('%s', (_id, command) => {
   })
 
   it('has no flag that eats a positional', () => {
-    const greedy = flags.filter(([, flag]) => flag.multiple && !flag.multipleNonGreedy)
+    const greedy = flags.filter(([, flag]) => flag.type === 'option' && flag.multiple && !flag.multipleNonGreedy)
 
     expect(greedy.map(([name]) => name)).toEqual([])
   })
 
   it('uses short letters only for daily use', () => {
+    const daily = ['-c context', '-f file', '-o output-file', '-y yes']
     const short = flags.filter(([, flag]) => flag.char).map(([name, flag]) => `-${flag.char} ${name}`)
-    const known = ['-c context', '-f file', '-o output-file', '-y yes']
 
-    expect(short.filter((letter) => !known.includes(letter))).toEqual([])
+    expect(short.filter((letter) => !daily.includes(letter))).toEqual([])
+  })
+
+  it('takes at most one kind of positional', () => {
+    const allowed = path === 'scaffold' ? 2 : 1
+
+    expect(Object.keys(command.args).length).toBeLessThanOrEqual(allowed)
   })
 })

@@ -8,7 +8,7 @@ import {parseDuration} from './duration.js'
 import {SkkError} from './errors.js'
 import {asFailure} from './failures.js'
 import {colorStderr} from './output/color.js'
-import {renderFailure, renderFailureJson} from './output/failure.js'
+import {renderFailure, renderFailureJson, renderStack} from './output/failure.js'
 import {asTyped} from './output/invocation.js'
 import {type Progress, startProgress} from './output/progress.js'
 import {askChoice, askText, askYesNo, canAsk} from './output/prompt.js'
@@ -292,7 +292,7 @@ export abstract class BaseCommand<C extends typeof Command> extends Command {
 
   /** Whether a question can be asked: somebody is there, and the output is not for a program. */
   protected interactive(): boolean {
-    return canAsk() && !this.jsonEnabled()
+    return canAsk() && !super.jsonEnabled()
   }
 
   /** This command line as a person types it, with `more` at its end. */
@@ -343,8 +343,8 @@ export abstract class BaseCommand<C extends typeof Command> extends Command {
   }
 
   private explain(failure: SkkError): void {
-    if (this.given('--debug')) process.stderr.write(`${redact(stackOf(failure))}\n`)
-    process.stderr.write(`${this.jsonEnabled() ? renderFailureJson(failure) : renderFailure(failure)}\n`)
+    if (this.given('--debug')) process.stderr.write(`${renderStack(failure)}\n`)
+    process.stderr.write(`${super.jsonEnabled() ? renderFailureJson(failure) : renderFailure(failure)}\n`)
   }
 
   protected override async finally(error: Error | undefined): Promise<void> {
@@ -370,8 +370,3 @@ const missingCluster = (error: unknown): SkkError => {
 const cancelled = (): SkkError => new SkkError('cancelled, nothing was changed', {code: 'CANCELLED', exit: 'usage'})
 
 const shellWord = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)
-
-const stackOf = (error: Error): string => {
-  const {cause} = error
-  return [error.stack, ...(cause instanceof Error ? [`caused by: ${stackOf(cause)}`] : [])].join('\n')
-}

@@ -58,7 +58,7 @@ function briefly(error: ParseError): string {
   if (isWords(args)) return `unexpected ${args.length === 1 ? 'argument' : 'arguments'} ${quoted(args)}`
   if (Array.isArray(args)) return `missing ${args.map(({name}) => name.toUpperCase()).join(' and ')}`
 
-  const text = plain(error.message).replace(/^The following errors? occurred:\s*/, '')
+  const text = plain(error.message)
   return text.charAt(0).toLowerCase() + text.slice(1)
 }
 
@@ -85,6 +85,7 @@ const quoted = (words: string[]): string => words.map((word) => `"${word}"`).joi
 
 const plain = (text: string): string =>
   stripVTControlCharacters(text)
+    .replace(/^The following errors? occurred:\s*/, '')
     .replace(/\n*See more help with --help$/, '')
     .replace(/^Parsing (--[a-z-]+) \n\t/, '$1: ')
     .split('\n')

@@ -37,12 +37,12 @@ function fail(failure: SkkError, argv: readonly string[]): never {
 }
 
 function hushWarnings(): void {
-  const emitWarning = process.emitWarning.bind(process)
-  process.emitWarning = ((warning: string | Error, ...rest: unknown[]) => {
-    const [option] = rest
-    const type = warning instanceof Error ? warning.name : typeof option === 'object' ? (option as {type?: string})?.type : option
-    if (typeof type !== 'string' || !(type in hushed)) (emitWarning as (...args: unknown[]) => void)(warning, ...rest)
-  }) as typeof process.emitWarning
+  const emitWarning = process.emitWarning.bind(process) as (...args: unknown[]) => void
+  process.emitWarning = (warning: string | Error, ...rest: unknown[]) => {
+    const type = typeof rest[0] === 'object' ? (rest[0] as {type?: string} | null)?.type : rest[0]
+    const text = `${type} ${warning}`
+    if (!Object.keys(hushed).some((name) => text.includes(name))) emitWarning(warning, ...rest)
+  }
 }
 
 /** oclif swallows EPIPE, so that a command goes on for nobody, and turns every other failed write into a stack trace. */
