@@ -44,8 +44,8 @@ export function explain(error: unknown, target: Named, attempts: readonly Attemp
 }
 
 /** The same for a failure that is reported beside others; a bug still throws. */
-export function asSkkError(error: unknown, target: Named): SkkError {
-  const explained = explain(error, target)
+export function asSkkError(error: unknown, target: Named, attempts: readonly Attempt[] = []): SkkError {
+  const explained = explain(error, target, attempts)
   if (explained instanceof SkkError) return explained
   throw error
 }

@@ -1,0 +1,23 @@
+import {partitionForKey} from '../../records/murmur2.js'
+
+/**
+ * Chooses each record's partition, once; every retry keeps it. Keyed records go where Java's default partitioner puts them,
+ * the others a batch's worth in a row to one partition, in rotation.
+ */
+export class Partitioner {
+  private readonly count: number
+  private keyless = 0
+
+  constructor(count: number) {
+    this.count = count
+  }
+
+  choose(key: Buffer | null): number {
+    return key === null ? this.keyless : partitionForKey(key, this.count)
+  }
+
+  /** Tells that the batch open for `partition` is full. */
+  sealed(partition: number): void {
+    if (partition === this.keyless) this.keyless = (this.keyless + 1) % this.count
+  }
+}

@@ -1,0 +1,84 @@
+import {setTimeout as delay} from 'node:timers/promises'
+
+import {type BatchHeader, HEADER_BYTES, readBatchHeader} from '../../records/batch.js'
+import {BrokerError, check} from '../broker-error.js'
+import {type Cluster, leaderOf} from '../cluster.js'
+import {fetch} from '../requests/fetch.js'
+import {LATEST, listOffsets} from '../requests/list-offsets.js'
+
+/** A request that is still on its way when its connection is gone arrives within this time or not at all. */
+const SETTLE_MS = 500
+
+const RETRY_MS = 300
+
+export type ReadBackOptions = {topic: string; partition: number /** First offset to look at. */; from: number; deadline: number}
+
+/**
+ * The offset of the batch that `matches`, or null when it is not in the log. Throws when the log cannot tell: it cannot be
+ * reached before `deadline` (epoch ms), it may not be read, or retention has eaten the place to look at.
+ */
+export async function readBack(
+  cluster: Cluster,
+  options: ReadBackOptions,
+  matches: (header: BatchHeader) => boolean,
+): Promise<number | null> {
+  const first = await patiently(cluster, options, () => scan(cluster, options, matches))
+  if (first.found !== null) return first.found
+
+  await delay(SETTLE_MS)
+  const later = {...options, from: first.end}
+  return (await patiently(cluster, later, () => scan(cluster, later, matches))).found
+}
+
+async function patiently<T>(cluster: Cluster, {deadline}: ReadBackOptions, look: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await look()
+    } catch (error) {
+      if ((error instanceof BrokerError && !error.retriable) || Date.now() >= deadline) throw error
+    }
+    await delay(RETRY_MS)
+    await cluster
+      .connect()
+      .then(() => cluster.refreshMetadata())
+      .catch(() => {})
+  }
+}
+
+async function scan(
+  cluster: Cluster,
+  {topic, partition, from}: ReadBackOptions,
+  matches: (header: BatchHeader) => boolean,
+): Promise<{found: number | null; end: number}> {
+  const leader = await leaderOf(cluster, topic, partition)
+  const [listed] = await listOffsets(leader, topic, [{partition, timestamp: LATEST}], false)
+  check(listed!.errorCode, {api: 'ListOffsets', topic, partition})
+  const end = listed!.offset
+  let position = from
+  while (position < end) {
+    const asked = {
+      maxWaitMs: 100,
+      minBytes: 1,
+      maxBytes: 4 * 1024 * 1024,
+      partitionMaxBytes: 4 * 1024 * 1024,
+      readCommitted: false,
+    }
+    const [answer] = await fetch(leader, topic, [{partition, offset: position}], asked)
+    check(answer!.errorCode, {api: 'Fetch', topic, partition})
+    const headers = [...headersIn(answer!.records)]
+    for (const header of headers) if (matches(header)) return {found: header.baseOffset, end}
+    const last = headers.at(-1)
+    // Whole batches up to the end may be gone, by compaction or because only markers are left: nothing to find there.
+    position = last ? last.baseOffset + last.lastOffsetDelta + 1 : end
+  }
+  return {found: null, end: Math.max(end, from)}
+}
+
+function* headersIn(records: Buffer): Generator<BatchHeader> {
+  for (let at = 0; at + HEADER_BYTES <= records.length; ) {
+    const header = readBatchHeader(records, at)
+    if (header.magic !== 2 || header.sizeInBytes < HEADER_BYTES) return
+    yield header
+    at += header.sizeInBytes
+  }
+}
