@@ -252,7 +252,6 @@ export class Group {
     if (this.state === 'PreparingRebalance') return
     const isFirst = this.state === 'Empty'
     this.state = 'PreparingRebalance'
-    this.#unsynced.clear()
     for (const member of this.#members.values()) this.#answerSync(member, syncError(ERROR.rebalanceInProgress))
     if (isFirst) this.#completeRound()
     else this.#startRound(() => this.#completeRound())
