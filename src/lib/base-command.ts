@@ -1,12 +1,13 @@
 import {join, resolve} from 'node:path'
 
 import {Command, Flags, type Interfaces} from '@oclif/core'
-import {bootstrapOf, isProtected} from './contexts/bootstrap.js'
+import {isProtected, locate} from './contexts/bootstrap.js'
 import {guardToken} from './contexts/token.js'
-import {type Credentials, listContextNames, resolveAccount, resolveTarget, type Surroundings, type Target} from './contexts.js'
+import {listContextNames, resolveAccount, resolveTarget, type Surroundings, type Target} from './contexts.js'
 import {parseDuration} from './duration.js'
 import {SkkError} from './errors.js'
 import {asFailure} from './failures.js'
+import type {KafkaTarget} from './kafka/target.js'
 import {colorStderr} from './output/color.js'
 import {renderFailure, renderFailureJson, renderStack} from './output/failure.js'
 import {asTyped} from './output/invocation.js'
@@ -21,20 +22,6 @@ import {type Cleanup, exitCodeOf, onStop, stopFinished, stopReason} from './shut
 
 type FlagsOf<C extends typeof Command> = Interfaces.InferredFlags<(typeof BaseCommand)['baseFlags'] & C['flags']>
 type ArgsOf<C extends typeof Command> = Interfaces.InferredArgs<C['args']>
-
-/** What lib/kafka needs to reach a cluster. */
-export type KafkaTarget = {
-  bootstrap: string[]
-  auth: 'iam' | 'none'
-  tls: boolean
-  ca?: string
-  region?: string
-  via?: string
-  credentials: () => Promise<Credentials>
-  timeoutMs: number
-  /** The context or cluster, for messages. */
-  describe: string
-}
 
 /** Something that the user left out: how it is named in an error, how it is typed, and how it can be asked for. */
 export type Question = {
@@ -138,26 +125,31 @@ export abstract class BaseCommand<C extends typeof Command> extends Command {
   /** How to reach the brokers; a cluster's name or ARN has become an address. */
   protected async kafka(): Promise<KafkaTarget> {
     const target = await this.target()
-    const bootstrap = await bootstrapOf(target)
+    const {arn, bootstrap} = await locate(target)
     const {auth, tls, ca, region, via, timeoutMs} = target
-    const describe = target.context ?? target.cluster ?? bootstrap.join(',')
     return {
       bootstrap,
       auth,
       tls,
       ...(ca !== undefined && {ca}),
       ...(region !== undefined && {region}),
+      ...(arn !== undefined && {clusterArn: arn}),
       ...(via !== undefined && {via}),
       credentials: guardToken(target, bootstrap),
       timeoutMs,
-      describe,
+      describe: target.context ?? target.cluster ?? bootstrap.join(','),
     }
   }
 
   /** Says on standard error where a change is about to be made. */
   protected async acting(target?: Target): Promise<void> {
     const {context, cluster, bootstrap, region} = target ?? (await this.target())
-    const where = [context && `context "${context}"`, cluster && `cluster "${cluster}"`, bootstrap, region].filter(Boolean)
+    const own = context && !this.flags.cluster && !this.flags.bootstrap
+    const where = [
+      context && `context "${context}"`,
+      ...(own ? [] : [cluster && `cluster "${cluster}"`, bootstrap]),
+      region,
+    ].filter(Boolean)
     this.note(`acting on ${where.join(', ')}`)
   }
 

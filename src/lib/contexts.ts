@@ -137,7 +137,7 @@ async function settle(choice: Choice | undefined, flags: TargetFlags, surroundin
     flags['endpoint-url'] ?? context.endpointUrls?.kafka ?? stack?.endpoint ?? env.AWS_ENDPOINT_URL_KAFKA ?? env.AWS_ENDPOINT_URL
   const credentials = flags.profile ? {profile: flags.profile} : context.credentials
   const profile = typeof credentials === 'object' ? credentials.profile : undefined
-  const region = stack?.region ?? (await regionOf({flags, context, cluster, bootstrap, profile, env}))
+  const region = stack?.region ?? (await regionOf(flags, context, {profile, env}))
   const via = flags.via ?? context.via
 
   return {
@@ -213,24 +213,25 @@ const clusterMissing = (): SkkError =>
 const isLocalRoute = (bootstrap: string | undefined, endpointUrl: string | undefined): boolean =>
   bootstrap ? parseBootstrap(bootstrap).every(isLoopbackAddress) : endpointUrl !== undefined && isLoopbackUrl(endpointUrl)
 
-/** --region > context > what the cluster's own name says > AWS_REGION > AWS_DEFAULT_REGION > profile. */
-async function regionOf(known: {
-  flags: TargetFlags
-  context: Context
-  cluster: string | undefined
-  bootstrap: string | undefined
-  profile: string | undefined
-  env: NodeJS.ProcessEnv
-}): Promise<string | undefined> {
-  const {flags, context, cluster, bootstrap, profile, env} = known
+/**
+ * --region > what the name of a cluster given by flag says > context > what the name of its cluster says > AWS_REGION >
+ * AWS_DEFAULT_REGION > profile.
+ */
+async function regionOf(
+  flags: TargetFlags,
+  context: Context,
+  {profile, env}: {profile: string | undefined; env: NodeJS.ProcessEnv},
+): Promise<string | undefined> {
   const said =
     flags.region ??
+    regionIn(flags.cluster) ??
+    regionIn(flags.bootstrap) ??
     context.region ??
-    regionIn(cluster) ??
-    regionIn(bootstrap) ??
-    (env.AWS_REGION || env.AWS_DEFAULT_REGION || undefined)
+    regionIn(context.cluster) ??
+    regionIn(context.bootstrap) ??
+    (env.AWS_REGION || env.AWS_DEFAULT_REGION)
   // A profile is looked at only when nothing else says: it loads the AWS SDK.
-  return said ?? (await regionOfProfile(profile))
+  return said || (await regionOfProfile(profile))
 }
 
 const stackCredentials =

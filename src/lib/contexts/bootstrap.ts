@@ -11,21 +11,22 @@ const FRESH_MS = 5 * 60_000
 type Known = {arn: string; bootstrap: string; at: number}
 type Cache = {version: 1; clusters: Record<string, Known>}
 
+/** Where the brokers are, and the ARN of their cluster if it is MSK's. */
+export type Location = {arn: string | undefined; bootstrap: string[]}
+
 /**
- * The addresses of the target's brokers. A cluster is looked up with the MSK API and remembered for five minutes in a file that
- * only its owner reads. Throws SkkError: not found, denied, unavailable, or conflict while the cluster is being created.
+ * Where the target's brokers are. A cluster is looked up with the MSK API and remembered for five minutes in a file that only its
+ * owner reads. Throws SkkError: not found, denied, unavailable (also while the cluster is being created).
  */
-export async function bootstrapOf(target: Target): Promise<string[]> {
-  if (target.bootstrap) return parseBootstrap(target.bootstrap)
-  const {bootstrap} = await lookUp(target)
-  return parseBootstrap(bootstrap)
+export async function locate(target: Target): Promise<Location> {
+  const {cluster} = target
+  if (target.bootstrap) return {arn: cluster && isArn(cluster) ? cluster : undefined, bootstrap: parseBootstrap(target.bootstrap)}
+  const {arn, bootstrap} = await lookUp(target)
+  return {arn, bootstrap: parseBootstrap(bootstrap)}
 }
 
-/** The ARN of the target's cluster, if it has one; a name is looked up. */
-export async function arnOf(target: Target): Promise<string | undefined> {
-  if (!target.cluster || isArn(target.cluster)) return target.cluster
-  return (await lookUp(target)).arn
-}
+/** The addresses of the target's brokers; as `locate`. */
+export const bootstrapOf = async (target: Target): Promise<string[]> => (await locate(target)).bootstrap
 
 /**
  * Whether the cluster is that of any protected context, whatever named it: the same ARN, or one address in common. Brokers that
@@ -37,7 +38,7 @@ export async function isProtected(target: Target, {configDir}: Pick<Surroundings
   const guarded = Object.values(contexts).filter((context) => context.protected)
   if (guarded.length === 0) return false
 
-  const arn = await arnOf(target)
+  const arn = target.cluster && !isArn(target.cluster) ? (await lookUp(target)).arn : target.cluster
   if (guarded.some((context) => namesCluster(context, arn))) return true
 
   const {clusters} = await readCache(target.cacheDir)
@@ -67,7 +68,7 @@ export const isLocal = ({endpointUrl}: Pick<Target, 'endpointUrl'>): boolean =>
 export const pollMs = (target: Pick<Target, 'endpointUrl'>): number => (isLocal(target) ? 100 : 15_000)
 
 async function lookUp(target: Target): Promise<Known> {
-  const key = JSON.stringify([target.cluster, target.region, target.endpointUrl])
+  const key = JSON.stringify([target.cluster, target.region, target.endpointUrl, target.account.credentials])
   // A local stack is fast to ask and may have been reset.
   const cache = !isLocal(target) ? await readCache(target.cacheDir) : undefined
   const known = cache?.clusters[key]
