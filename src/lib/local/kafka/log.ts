@@ -4,30 +4,14 @@ import {join} from 'node:path'
 import {type BatchHeader, batchCrc} from '../../records/batch.js'
 import {ERROR} from './api/error-codes.js'
 import {readCheckpoint, writeCheckpoint} from './log/checkpoint.js'
-import {FileGone, FilePool} from './log/file-pool.js'
-import {type Write, write} from './log/files.js'
+import {compactSegments} from './log/compaction.js'
+import {FileGone} from './log/file-pool.js'
 import {GroupCommit} from './log/group-commit.js'
 import {firstIndex} from './log/offset-index.js'
+import {DEFAULTS, type LogOptions} from './log/options.js'
 import {type Producer, ProducerStates} from './log/producer-states.js'
 import {recoverSegments} from './log/recovery.js'
 import {type BatchExtent, type OffsetAndTimestamp, Segment} from './log/segment.js'
-
-export type LogOptions = {
-  /** A segment that would grow above this is closed and another one begun. Default 64 MiB. */
-  segmentBytes?: number
-  /** Whether an append resolves only when its bytes are on the disk itself. Default false: they survive the process, not the machine. */
-  fsync?: boolean
-  /** Written into every batch. Default 0. */
-  leaderEpoch?: number
-  /** How long compaction keeps tombstones: `delete.retention.ms`. Default a day. */
-  deleteRetentionMs?: number
-  /** Shared by the logs of a process. */
-  files?: FilePool
-  /** Epoch milliseconds. */
-  now?: () => number
-  /** Where a test injects a full disk. */
-  write?: Write
-}
 
 export type AppendResult = {
   baseOffset: number
@@ -51,16 +35,6 @@ export class AppendError extends Error {
 type Opened = {segments: Segment[]; producers: ProducerStates; logStartOffset: number; truncatedBytes: number}
 
 type Append = BatchExtent & {batch: Buffer; producerId: number; producer: Producer | undefined}
-
-const DEFAULTS = {
-  segmentBytes: 64 * 1024 * 1024,
-  fsync: false,
-  leaderEpoch: 0,
-  deleteRetentionMs: 24 * 60 * 60 * 1000,
-  files: new FilePool(),
-  now: Date.now,
-  write,
-}
 
 const CHECKPOINT = 'checkpoint'
 
@@ -91,6 +65,8 @@ export class PartitionLog {
   #highWatermark: number
   /** Retention, deletion and compaction, one after the other. */
   #maintenance: Promise<unknown> = Promise.resolve()
+  /** What the last compaction left to do: segments from an offset on, and tombstones from a time on. */
+  #compacted = {upTo: 0, tombstonesUntil: 0}
   /** Whether the checkpoint on disk misses something. */
   #changed: boolean
   #ended: 'closed' | 'deleted' | undefined
@@ -314,6 +290,33 @@ export class PartitionLog {
       file.retire()
       await rm(file.path, {force: true})
     }
+  }
+
+  /**
+   * Keeps only the last record of each key, and of tombstones those of the last day (`deleteRetentionMs`), in the segments
+   * that are not appended to any more. Offsets stay as they are. Ends early, with a part done, when the log is closed.
+   */
+  compact(): Promise<void> {
+    return this.#exclusively(async () => {
+      const {files: pool, deleteRetentionMs, now} = this.#options
+      const upTo = this.#active.baseOffset
+      if (upTo === this.#compacted.upTo && now() < this.#compacted.tombstonesUntil) return
+      await this.#saveCheckpoint() // with the producers, whose last batches may go
+      const tombstonesUntil = await compactSegments(this.#segments.slice(0, -1), {
+        now: now(),
+        deleteRetentionMs,
+        isStopped: () => this.#ended !== undefined,
+        emptyCopy: ({baseOffset, modifiedAt}) => new Segment(this.#dir, baseOffset, pool, {modifiedAt}),
+        replaced: (segment, by) => this.#replaced(segment, by),
+      })
+      if (tombstonesUntil !== undefined) this.#compacted = {upTo, tombstonesUntil}
+    })
+  }
+
+  #replaced(segment: Segment, by: Segment | undefined): void {
+    this.#segments.splice(this.#segments.indexOf(segment), 1, ...(by ? [by] : []))
+    segment.file.retire()
+    this.#changed = true
   }
 
   /** Calls `listener` after every write, and when the log is closed or deleted. Returns what ends that. */

@@ -53,6 +53,10 @@ export class FilePool {
   /** One of those that wait goes on; the end of its use wakes the next one. */
   useEnded(file: PooledFile, isIdle: boolean): void {
     if (isIdle) this.#idle.add(file)
+    this.wakeNext()
+  }
+
+  wakeNext(): void {
     this.#waiting.shift()?.()
   }
 }
@@ -79,11 +83,12 @@ export class PooledFile {
    * every descriptor taken that would wait for itself. Rejects with FileGone, or with what opening or `work` threw.
    */
   async use<T>(work: (descriptor: number) => Promise<T>): Promise<T> {
-    this.#users++
+    while (this.#descriptor === undefined && !this.#pool.makeRoom()) await this.#pool.useEnds()
+    const descriptor = this.#descriptor ?? this.#open()
+    this.#users++ // not before: one that waits keeps nothing open
     this.#pool.useBegins(this)
     try {
-      while (this.#descriptor === undefined && !this.#pool.makeRoom()) await this.#pool.useEnds()
-      return await work(this.#descriptor ?? this.#open())
+      return await work(descriptor)
     } finally {
       this.#users--
       if (this.#gone) this.closeIdle()
@@ -105,8 +110,13 @@ export class PooledFile {
   }
 
   #open(): number {
-    if (this.#gone) throw new FileGone(this.path)
-    this.#descriptor = openSync(this.path, this.#flags, 0o600)
+    try {
+      if (this.#gone) throw new FileGone(this.path)
+      this.#descriptor = openSync(this.path, this.#flags, 0o600)
+    } catch (error) {
+      this.#pool.wakeNext() // whoever waits may have better luck
+      throw error
+    }
     this.#flags = 'r+'
     this.#pool.opened()
     return this.#descriptor

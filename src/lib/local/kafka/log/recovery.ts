@@ -45,7 +45,8 @@ export async function recoverSegments(
     else await unlink(segment.file.path)
   }
   if (nextOffsetOf(segments) < logStartOffset) await Promise.all(segments.splice(0).map(({file}) => unlink(file.path)))
-  if (nextOffsetOf(segments) < endOffset) producers.forgetFrom(nextOffsetOf(segments))
+  const end = Math.max(nextOffsetOf(segments), logStartOffset)
+  if (end < endOffset) producers.forgetFrom(end)
   return {segments, truncatedBytes}
 }
 

@@ -1,0 +1,29 @@
+import {FilePool} from './file-pool.js'
+import {type Write, write} from './files.js'
+
+export type LogOptions = {
+  /** A segment that would grow above this is closed and another one begun. Default 64 MiB. */
+  segmentBytes?: number
+  /** Whether an append resolves only when its bytes are on the disk itself. Default false: they survive the process, not the machine. */
+  fsync?: boolean
+  /** Written into every batch. Default 0. */
+  leaderEpoch?: number
+  /** How long compaction keeps tombstones: `delete.retention.ms`. Default a day. */
+  deleteRetentionMs?: number
+  /** Shared by the logs of a process. */
+  files?: FilePool
+  /** Epoch milliseconds. */
+  now?: () => number
+  /** Where a test injects a full disk. */
+  write?: Write
+}
+
+export const DEFAULTS: Required<LogOptions> = {
+  segmentBytes: 64 * 1024 * 1024,
+  fsync: false,
+  leaderEpoch: 0,
+  deleteRetentionMs: 24 * 60 * 60 * 1000,
+  files: new FilePool(),
+  now: Date.now,
+  write,
+}
