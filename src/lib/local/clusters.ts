@@ -18,6 +18,8 @@ export type ClusterSettings = {
   fsync: boolean
   tls: {key: string; cert: string} | undefined
   createDelayMs: number
+  /** How long a client may rest in the middle of something. */
+  stallMs: number | undefined
   authentication: Authentication
   log(line: string): void
 }
@@ -124,12 +126,16 @@ export class Clusters implements ClusterStore {
 
   /** Opens the cluster's broker and listens; node i on port + i. Rejects with EADDRINUSE when a port that may not move is taken. */
   async start(record: ClusterRecord, port: Port, plaintextPort: Port | undefined): Promise<RunningCluster> {
-    const {nodes, profile, fsync, tls, authentication, log} = this.#settings
+    const {nodes, profile, fsync, tls, authentication, stallMs, log} = this.#settings
     const {name, arn, uuid} = record
     const broker = await Broker.open({name, arn, dir: this.#dir(uuid), nodes, profile, fsync, authentication, log})
     const servings: Serving[] = []
     const listen = async (security: Listener['security'], wanted: Port): Promise<string> => {
-      const listeners = await listenNodes(broker, security, wanted, security === 'iam' ? tls : undefined, servings)
+      const listeners = await listenNodes(
+        broker,
+        {security, port: wanted, tls: security === 'iam' ? tls : undefined, stallMs},
+        servings,
+      )
       return listeners.map(({host, port: at}) => `${host}:${at}`).join(',')
     }
     try {
@@ -209,30 +215,34 @@ export class Clusters implements ClusterStore {
 /** MSK's versions are opaque words such as this one; nothing here ever makes a second. */
 const CURRENT_VERSION = 'K2EUQ1WTGCTBG2'
 
+type Listen = {
+  security: Listener['security']
+  port: Port
+  tls: {key: string; cert: string} | undefined
+  stallMs: number | undefined
+}
+
 /** Listens for every node of the cluster; its listeners join `broker.listeners`, what to close joins `servings`. */
-async function listenNodes(
-  broker: Broker,
-  security: Listener['security'],
-  {wanted, mayMove}: Port,
-  tls: {key: string; cert: string} | undefined,
-  servings: Serving[],
-): Promise<Listener[]> {
+async function listenNodes(broker: Broker, how: Listen, servings: Serving[]): Promise<Listener[]> {
+  const {security, port, tls} = how
   const listeners: Listener[] = []
   for (const [index, nodeId] of broker.nodeIds.entries()) {
-    const listener: Listener = {security, nodeId, host: '127.0.0.1', port: wanted === 0 ? 0 : wanted + index, ...(tls && {tls})}
-    servings.push(await serveOrMove(broker, listener, mayMove))
+    const wanted = port.wanted === 0 ? 0 : port.wanted + index
+    const listener: Listener = {security, nodeId, host: '127.0.0.1', port: wanted, ...(tls && {tls})}
+    servings.push(await serveOrMove(broker, listener, how))
     listeners.push(listener)
   }
   broker.listeners.push(...listeners)
   return listeners
 }
 
-async function serveOrMove(broker: Broker, listener: Listener, mayMove: boolean): Promise<Serving> {
+async function serveOrMove(broker: Broker, listener: Listener, {port, stallMs}: Listen): Promise<Serving> {
+  const limits = stallMs === undefined ? {} : {stallMs}
   try {
-    return await serve(broker, listener)
+    return await serve(broker, listener, limits)
   } catch (error) {
-    if (!mayMove || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+    if (!port.mayMove || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
     listener.port = 0
-    return serve(broker, listener)
+    return serve(broker, listener, limits)
   }
 }

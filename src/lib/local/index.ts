@@ -26,6 +26,8 @@ export type LocalOptions = {
   iamFile?: string | undefined
   /** How long a cluster is CREATING and DELETING. */
   createDelayMs?: number
+  /** How long a Kafka client may rest in the middle of a frame, an answer or a login; 10 s by default. */
+  stallMs?: number
   /** What the stack has to tell, a line at a time: denials, failed authentications, recoveries. */
   log?(line: string): void
 }
@@ -67,6 +69,7 @@ export async function startLocal(options: LocalOptions): Promise<Local> {
       fsync: options.fsync ?? false,
       tls: certificate,
       createDelayMs: options.createDelayMs ?? 500,
+      stallMs: options.stallMs,
       authentication: {identities, region, hostNames: ['127.0.0.1', 'localhost', '::1', hostname()]},
       log,
     })

@@ -39,6 +39,7 @@ const expiresSoon = async (pem: string): Promise<boolean> => {
 }
 
 async function issue(): Promise<{ca: string; key: string; cert: string}> {
+  await import('reflect-metadata') // @peculiar/x509 finds its parts by it
   const x509 = await import('@peculiar/x509')
   const crypto = webcrypto as unknown as Crypto
   x509.cryptoProvider.set(crypto)

@@ -20,6 +20,7 @@ const OPEN_APIS: readonly number[] = [API_VERSIONS, 17, 36]
 const MAX_FRAME_BEFORE_SASL = 64 * 1024
 /** Kafka's `socket.request.max.bytes`. */
 const MAX_FRAME = 100 * 1024 * 1024
+/** How long a frame, an answer or a login may rest. It may take as long as it progresses. */
 const STALL_MS = 10_000
 /** Kafka's `connections.max.idle.ms`. */
 const IDLE_MS = 600_000
@@ -32,7 +33,7 @@ export type Serving = {port: number; close(): Promise<void>}
  * Listens for Kafka clients of one node on 127.0.0.1 and ::1 and answers each connection's requests in order.
  * `listener.port` 0 picks a free port and is set to it. Rejects with the system error when the port is taken.
  */
-export async function serve(broker: Broker, listener: Listener): Promise<Serving> {
+export async function serve(broker: Broker, listener: Listener, {stallMs = STALL_MS}: {stallMs?: number} = {}): Promise<Serving> {
   const sockets = new Set<Socket>()
   const accept = (socket: Socket): void => {
     if (sockets.size >= MAX_CONNECTIONS) {
@@ -41,7 +42,7 @@ export async function serve(broker: Broker, listener: Listener): Promise<Serving
     }
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket))
-    void converse(socket, broker, listener)
+    void converse(socket, broker, listener, stallMs)
   }
   const servers = await listenOnLoopback(() => newServer(listener, accept), listener)
   return {
@@ -89,7 +90,7 @@ const listen = (server: Server, port: number, host: string): Promise<Server> =>
     })
   })
 
-async function converse(socket: Socket, broker: Broker, listener: Listener): Promise<void> {
+async function converse(socket: Socket, broker: Broker, listener: Listener, stallMs: number): Promise<void> {
   const closed = new AbortController()
   const connection: Connection = {
     listener,
@@ -102,16 +103,16 @@ async function converse(socket: Socket, broker: Broker, listener: Listener): Pro
   }
   socket.on('close', () => closed.abort())
   socket.on('error', () => socket.destroy())
-  const authenticationDeadline = setTimeout(() => connection.principal ?? socket.destroy(), STALL_MS)
+  const authenticationDeadline = setTimeout(() => connection.principal ?? socket.destroy(), stallMs)
   try {
     const limits = {
-      stallMs: STALL_MS,
+      stallMs,
       idleMs: IDLE_MS,
       maxBytes: () => (connection.principal ? MAX_FRAME : MAX_FRAME_BEFORE_SASL),
     }
     for await (const frame of frames(socket, limits)) {
       const response = await answer(frame, broker, connection)
-      if (response && !(await send(socket, response))) break
+      if (response && !(await send(socket, response, stallMs))) break
     }
   } catch (error) {
     if (!(error instanceof ProtocolError)) broker.log(`error: ${connection.remoteAddress}: ${(error as Error).stack}`)
@@ -122,20 +123,35 @@ async function converse(socket: Socket, broker: Broker, listener: Listener): Pro
   }
 }
 
-/** Writes one response and waits until the client has taken most of it. False when it stopped reading or went away. */
-function send(socket: Socket, chunks: readonly Buffer[]): boolean | Promise<boolean> {
+/** How much of a response is handed to the system at once: a client must take so much within the stall time. */
+const SLICE_BYTES = 256 * 1024
+
+/** Writes one response. False when the client stopped reading, or went away. */
+async function send(socket: Socket, chunks: readonly Buffer[], stallMs: number): Promise<boolean> {
   socket.cork()
-  for (const chunk of chunks) socket.write(chunk)
+  for (const chunk of chunks) {
+    for (let at = 0; at < chunk.length; at += SLICE_BYTES) {
+      if (socket.write(chunk.subarray(at, at + SLICE_BYTES))) continue
+      socket.uncork()
+      if (!(await drained(socket, stallMs))) return false
+      socket.cork()
+    }
+  }
   socket.uncork()
-  if (!socket.writableNeedDrain) return !socket.destroyed
+  return !socket.destroyed
+}
+
+/** A timer of its own: the socket's is reset by whatever the client sends. */
+function drained(socket: Socket, stallMs: number): Promise<boolean> {
+  if (socket.destroyed) return Promise.resolve(false)
   return new Promise((resolve) => {
     const settle = (): void => {
+      clearTimeout(timer)
       socket.off('drain', settle)
       socket.off('close', settle)
-      socket.setTimeout(0)
       resolve(!socket.destroyed)
     }
-    socket.setTimeout(STALL_MS) // frames() destroys the socket when it fires
+    const timer = setTimeout(() => socket.destroy(), stallMs)
     socket.once('drain', settle)
     socket.once('close', settle)
   })
