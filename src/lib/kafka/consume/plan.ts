@@ -1,0 +1,92 @@
+import {SkkError} from '../../errors.js'
+import type {Cluster} from '../cluster.js'
+import {EARLIEST, LATEST} from '../requests/list-offsets.js'
+import {offsetsAt, requireTopic} from '../topics.js'
+import type {Position} from './range.js'
+
+/** What is to be read of one partition: offsets from `position` to before `end`, without end when that is null. */
+export type Span = {partition: number; position: number; end: number | null}
+
+export type PlanOptions = {
+  topic: string
+  /** Null: all. */
+  partitions: readonly number[] | null
+  from: Position
+  /** Null: the end as it is now, or with `follow` no end. */
+  to: Position | null
+  follow: boolean
+  readCommitted: boolean
+}
+
+type Bounds = {partition: number; earliest: number; end: number}
+
+/**
+ * Pins the range in every partition, at offsets as they are now. Throws SkkError: not found for the topic or a partition, and
+ * local I/O when an offset that was asked for is gone already.
+ */
+export async function planSpans(cluster: Cluster, options: PlanOptions): Promise<Span[]> {
+  const {topic, from, to, follow, readCommitted} = options
+  const chosen = choose((await requireTopic(cluster, topic)).partitions, options)
+  const [earliest, latest] = await Promise.all([
+    offsetsAt(cluster, topic, chosen, EARLIEST),
+    offsetsAt(cluster, topic, chosen, LATEST, {readCommitted}),
+  ])
+  const resolve = (position: Position, bounds: Bounds) => offsetOf(position, bounds, cluster, options)
+  const spans = chosen.map(async ({partition}): Promise<Span> => {
+    const bounds = {partition, earliest: earliest.get(partition) ?? 0, end: latest.get(partition) ?? 0}
+    const position = await resolve(from, bounds)
+    if (position < bounds.earliest) throw offsetGone(topic, partition, position, bounds.earliest)
+    const end = to === null ? bounds.end : await resolve(to, bounds)
+    if (follow) return {partition, position, end: to === null ? null : end}
+    return {partition, position: Math.min(position, bounds.end), end: Math.min(end, bounds.end)}
+  })
+  return Promise.all(spans)
+}
+
+function choose<P extends {partition: number}>(existing: readonly P[], {topic, partitions}: PlanOptions): P[] {
+  const missing = (partitions ?? []).filter((wanted) => !existing.some(({partition}) => partition === wanted))
+  if (missing.length > 0) {
+    throw new SkkError(`topic "${topic}" has no partition ${missing.join(', ')}; it has ${existing.length}`, {
+      code: 'PARTITION_NOT_FOUND',
+      exit: 'notFound',
+      hint: `See them with \`skk topics describe ${topic}\`.`,
+    })
+  }
+  return existing.filter(({partition}) => partitions === null || partitions.includes(partition))
+}
+
+async function offsetOf(
+  position: Position,
+  {partition, earliest, end}: Bounds,
+  cluster: Cluster,
+  {topic, readCommitted}: PlanOptions,
+): Promise<number> {
+  switch (position.kind) {
+    case 'beginning':
+      return earliest
+    case 'end':
+      return end
+    case 'offset':
+      return position.offset
+    case 'last':
+      return Math.max(earliest, end - position.count)
+    case 'time': {
+      const leaders = cluster.findTopicPartitionMetadata(topic).filter(({partitionId}) => partitionId === partition)
+      const asked = leaders.map(({leader}) => ({partition, leader}))
+      const found = (await offsetsAt(cluster, topic, asked, position.timestamp, {readCommitted})).get(partition) ?? -1
+      return found < 0 ? end : found
+    }
+  }
+}
+
+/** Exit 9: retention has taken what was asked for. */
+export function offsetGone(topic: string, partition: number, offset: number, earliest: number): SkkError {
+  return new SkkError(
+    `offset ${offset} of topic "${topic}", partition ${partition}, is gone; ${earliest} is the first that is left`,
+    {
+      code: 'OFFSET_OUT_OF_RANGE',
+      exit: 'localIo',
+      hint: `Start with \`--from ${earliest}\`, or \`--from beginning\`.`,
+    },
+  )
+}
