@@ -156,12 +156,12 @@ describe("AWS's own login module for Java (AWS_MSK_IAM), default key", () => {
   test('over TLS with the certificate authority of the stack', async () => {
     const local = await startSkkLocal(['--tls'])
     try {
-      const env = await skk(['local', 'env', '--format', 'json', '--data-dir', local.dataDir, '--json'])
-      const ca = /"([^"]+\.(?:pem|crt))"/.exec(env.stdout)?.[1]
+      const env = await skk(['local', 'env', '--data-dir', local.dataDir, '--json'])
+      const {ca} = JSON.parse(env.stdout)
       const secure = await iamProperties({
         'security.protocol': 'SASL_SSL',
         'ssl.truststore.type': 'PEM',
-        'ssl.truststore.location': String(ca),
+        'ssl.truststore.location': ca,
       })
 
       const args = ['--bootstrap-server', local.bootstrap, '--command-config', secure]

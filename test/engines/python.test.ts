@@ -75,5 +75,5 @@ test.each(['with_kafka_python.py', 'with_confluent_kafka.py'])('%s with a wrong 
 
   expect(code).not.toBe(0)
   expect(stdout).toBe('')
-  expect(stderr).toMatch(/Access denied|authentication/i)
+  expect(stderr).toMatch(/\[[0-9a-f-]{36}\]: Access denied/)
 })

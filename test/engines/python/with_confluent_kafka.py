@@ -1,10 +1,11 @@
 """confluent-kafka-python: admin, produce, consume in a group. Usage: BOOTSTRAP none|iam TOPIC COUNT. Prints what it saw as JSON."""
 import json
+import os
 import sys
 import time
 
 from aws_msk_iam_sasl_signer import MSKAuthTokenProvider
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic, ResourceType
 
 bootstrap, auth, topic, count = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
@@ -15,7 +16,13 @@ def token(_):
     return text, expires_ms / 1000
 
 
-common = {"bootstrap.servers": bootstrap}
+def give_up(error):
+    if error.code() == KafkaError._AUTHENTICATION:
+        print(error, file=sys.stderr, flush=True)
+        os._exit(1)  # an exception of a callback does not end librdkafka's retries
+
+
+common = {"bootstrap.servers": bootstrap, "error_cb": give_up}
 if auth == "iam":
     common |= {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanisms": "OAUTHBEARER", "oauth_cb": token}
 

@@ -1,5 +1,6 @@
 """kafka-python: admin, produce, consume in a group. Usage: BOOTSTRAP none|iam TOPIC COUNT. Prints what it saw as JSON."""
 import json
+import logging
 import sys
 
 from aws_msk_iam_sasl_signer import MSKAuthTokenProvider
@@ -14,7 +15,9 @@ class MskTokenProvider(AbstractTokenProvider):
         return MSKAuthTokenProvider.generate_auth_token("us-east-1")[0]
 
 
-common = {"bootstrap_servers": bootstrap}
+# It goes on trying to authenticate until the timeout; the broker's refusal stands only in its log.
+logging.basicConfig(level=logging.WARNING)
+common = {"bootstrap_servers": bootstrap, "bootstrap_timeout_ms": 5000}
 if auth == "iam":
     common |= {
         "security_protocol": "SASL_PLAINTEXT",
