@@ -251,7 +251,7 @@ export class PartitionLog {
     return this.#exclusively(async () => {
       if (offset > this.#highWatermark)
         throw new RangeError(`offset ${offset} is above the high watermark ${this.#highWatermark}`)
-      if (offset > this.#logStartOffset) await this.#deleteBelow(offset)
+      await this.#deleteBelow(offset)
       return this.#logStartOffset
     })
   }
@@ -263,8 +263,7 @@ export class PartitionLog {
    */
   applyRetention(now: number, {retentionMs, retentionBytes}: {retentionMs: number; retentionBytes: number}): Promise<void> {
     return this.#exclusively(async () => {
-      const start = await this.#commits.between(() => this.#startAfterRetention(now, retentionMs, retentionBytes))
-      if (start > this.#logStartOffset) await this.#deleteBelow(start)
+      await this.#deleteBelow(await this.#commits.between(() => this.#startAfterRetention(now, retentionMs, retentionBytes)))
     })
   }
 
@@ -276,16 +275,24 @@ export class PartitionLog {
       return size === 0 || !(excess >= 0 || (retentionMs >= 0 && age > retentionMs))
     })
     if (kept === undefined) this.#roll(this.#highWatermark)
-    return kept === this.#segments[0] ? this.#logStartOffset : (kept ?? this.#active).baseOffset
+    return (kept ?? this.#active).baseOffset
   }
 
   /** The new log start is on disk before anything goes, so that a crash in between deletes the rest at the next start. */
   async #deleteBelow(offset: number): Promise<void> {
-    this.#logStartOffset = offset
-    const first = this.#segments.findLastIndex(({baseOffset}) => baseOffset <= offset)
-    const doomed = this.#segments.splice(0, Math.max(0, first))
+    const start = Math.max(offset, this.#logStartOffset)
+    const doomed = this.#segments.slice(
+      0,
+      Math.max(
+        0,
+        this.#segments.findLastIndex(({baseOffset}) => baseOffset <= start),
+      ),
+    )
+    if (doomed.length === 0 && start === this.#logStartOffset) return
+    this.#logStartOffset = start
     this.#changed = true
     await this.#saveCheckpoint()
+    this.#segments.splice(0, doomed.length)
     for (const {file} of doomed) {
       file.retire()
       await rm(file.path, {force: true})

@@ -29,6 +29,11 @@ class Model {
 
   moveStart(offset: number): void {
     this.start = Math.max(this.start, offset)
+    this.dropBelowStart()
+  }
+
+  /** A segment that goes below the start only when another one begins stays until the log looks at its segments again. */
+  dropBelowStart(): void {
     while (this.segments.length > 1 && this.segments[1]![0]!.base <= this.start) this.segments.shift()
   }
 
@@ -38,11 +43,12 @@ class Model {
       const [segment] = this.segments as [Segment]
       const newest = Math.max(...segment.flatMap(({timestamps}) => timestamps))
       size -= sizeOf([segment])
-      if (size < retentionBytes && now - newest <= retentionMs) return
+      if (size < retentionBytes && now - newest <= retentionMs) break
       this.start = Math.max(this.start, this.segments[1]?.[0]?.base ?? this.end)
       this.segments.shift()
       if (this.segments.length === 0) this.segments.push([])
     }
+    this.dropBelowStart()
   }
 
   get records(): {offset: number; timestamp: number}[] {
@@ -155,6 +161,7 @@ async function perform(world: World, operation: Operation): Promise<void> {
       if (operation.how === 'close') await log.close()
       else world.dir = await afterKill(world.dir)
       world.log = await PartitionLog.open(world.dir, {segmentBytes: SEGMENT_BYTES})
+      model.dropBelowStart()
       expect(world.log.recovered).toEqual({truncatedBytes: 0})
   }
 }
