@@ -5,7 +5,7 @@ import {setTimeout as sleep} from 'node:timers/promises'
 import {afterAll, beforeAll, expect, test} from 'vitest'
 
 import {installKcat, installPython} from './install.js'
-import {expectSuccess, runForBytes, start} from './processes.js'
+import {eventually, expectSuccess, runForBytes, start} from './processes.js'
 import {createTopic, type SkkLocal, startSkkLocal} from './skk.js'
 
 const ROUNDS = process.env['SKK_FULL'] ? 50 : 5
@@ -88,13 +88,12 @@ test(
     const plain = startLoad('plain', false, 'zstd')
 
     for (let round = 0; round < ROUNDS; round++) {
-      const before = idempotent.acked.size + plain.acked.size
-      // From right after the start, while recovery's first writes arrive, to a second into the load.
-      await sleep((round * 373) % 1100)
+      const before = [idempotent.acked.size, plain.acked.size] as const
+      // Both producers have to be at it again, else this round would test only the crash before.
+      await eventually(async () => idempotent.acked.size > before[0] + 100 && plain.acked.size > before[1] + 100)
+      await sleep((round * 373) % 900)
       await local.kill()
       await local.restart()
-      // Without progress between the crashes the rounds would test only the first of them.
-      while (idempotent.acked.size + plain.acked.size === before) await sleep(20)
     }
 
     for (const [topic, load] of Object.entries({idempotent, plain})) {
