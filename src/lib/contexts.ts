@@ -137,7 +137,11 @@ async function settle(choice: Choice | undefined, flags: TargetFlags, surroundin
     flags['endpoint-url'] ?? context.endpointUrls?.kafka ?? stack?.endpoint ?? env.AWS_ENDPOINT_URL_KAFKA ?? env.AWS_ENDPOINT_URL
   const credentials = flags.profile ? {profile: flags.profile} : context.credentials
   const profile = typeof credentials === 'object' ? credentials.profile : undefined
-  const region = stack?.region ?? (await regionOf(flags, context, {profile, env}))
+  const auth = flags.auth ?? context.auth ?? 'iam'
+  const region =
+    stack?.region ??
+    regionSaid(flags, context, env) ??
+    (bootstrap && auth === 'none' ? undefined : await regionOfProfile(profile))
   const via = flags.via ?? context.via
 
   return {
@@ -145,7 +149,7 @@ async function settle(choice: Choice | undefined, flags: TargetFlags, surroundin
     cluster: cluster ?? (bootstrap === stack?.bootstrap ? stack?.clusterArn : undefined),
     bootstrap,
     region,
-    auth: flags.auth ?? context.auth ?? 'iam',
+    auth,
     tls: flags.tls ?? context.tls ?? (stack ? Boolean(stack.ca) : !isLocalRoute(bootstrap, endpointUrl)),
     ca: flags.ca ?? context.ca ?? stack?.ca,
     via,
@@ -215,24 +219,16 @@ const isLocalRoute = (bootstrap: string | undefined, endpointUrl: string | undef
 
 /**
  * --region > what the name of a cluster given by flag says > context > what the name of its cluster says > AWS_REGION >
- * AWS_DEFAULT_REGION > profile.
+ * AWS_DEFAULT_REGION. Only after all of them a profile is asked, because that loads the AWS SDK.
  */
-async function regionOf(
-  flags: TargetFlags,
-  context: Context,
-  {profile, env}: {profile: string | undefined; env: NodeJS.ProcessEnv},
-): Promise<string | undefined> {
-  const said =
-    flags.region ??
-    regionIn(flags.cluster) ??
-    regionIn(flags.bootstrap) ??
-    context.region ??
-    regionIn(context.cluster) ??
-    regionIn(context.bootstrap) ??
-    (env.AWS_REGION || env.AWS_DEFAULT_REGION)
-  // A profile is looked at only when nothing else says: it loads the AWS SDK.
-  return said || (await regionOfProfile(profile))
-}
+const regionSaid = (flags: TargetFlags, context: Context, env: NodeJS.ProcessEnv): string | undefined =>
+  flags.region ??
+  regionIn(flags.cluster) ??
+  regionIn(flags.bootstrap) ??
+  context.region ??
+  regionIn(context.cluster) ??
+  regionIn(context.bootstrap) ??
+  (env.AWS_REGION || env.AWS_DEFAULT_REGION || undefined)
 
 const stackCredentials =
   ({accessKeyId, secretAccessKey, sessionToken}: LocalStack) =>
