@@ -24,7 +24,7 @@ const mayImport: Record<string, string[]> = {
   'lib/aws/': ['lib/aws/', 'lib/errors', 'lib/retry', 'lib/limits', '@aws-sdk/'],
   'lib/records/': ['lib/records/', '@bokuweb/zstd-wasm', 'lz4js', 'snappyjs', 'fzstd'],
   'lib/output/': ['lib/output/', 'lib/errors', 'chalk', 'cli-table3', 'inquirer', 'jmespath'],
-  'lib/local/': ['lib/local/', 'lib/records/', 'lib/limits', 'lib/errors', '@peculiar/x509'],
+  'lib/local/': ['lib/local/', 'lib/records/', 'lib/limits', 'lib/errors', '@peculiar/x509', 'reflect-metadata'],
   'lib/duration.ts': ['lib/errors'],
   'lib/failures.ts': ['lib/errors', 'lib/nearest'],
   'lib/shutdown.ts': ['lib/errors'],
@@ -35,7 +35,8 @@ const mayImport: Record<string, string[]> = {
 }
 
 /** Too slow to load for a command that does not need them: `await import()` only. */
-const lazyOnly = /^(?:kafkajs|aws-msk-iam-sasl-signer-js|@aws-sdk\/|inquirer|jmespath|yaml|@peculiar\/x509|@bokuweb\/|socks)/
+const lazyOnly =
+  /^(?:kafkajs|aws-msk-iam-sasl-signer-js|@aws-sdk\/|inquirer|jmespath|yaml|@peculiar\/x509|reflect-metadata|@bokuweb\/|socks)/
 
 const sources = readdirSync('src', {recursive: true, encoding: 'utf8'})
   .map((file) => file.replaceAll('\\', '/'))

@@ -35,7 +35,14 @@ export function call(groups: GroupCoordinator, version: number, denied: readonly
     endpointsFor: () => [151, 204, 257].map((nodeId, index) => ({nodeId, host: '127.0.0.1', port: 9098 + index})),
   }
   const allows = (action: string, resource: string): boolean => !denied.includes(`${action} ${nameOf(resource)}`.trim())
-  return {version, clientId: 'app', broker, connection: {remoteAddress: '127.0.0.1:50000'}, allows} as unknown as Call
+  return {
+    version,
+    clientId: 'app',
+    broker,
+    connection: {remoteAddress: '127.0.0.1:50000'},
+    allows,
+    maySee: allows,
+  } as unknown as Call
 }
 
 /** What a handler answers; a call that ought to wait is told apart by `isWaiting`. */

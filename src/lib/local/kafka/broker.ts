@@ -98,8 +98,11 @@ export class Broker {
 
   #replay(entry: StateEntry, topics: Map<string, Extract<StateEntry, {type: 'topic'}>>): void {
     if (entry.type === 'topic') topics.set(entry.name, entry)
-    else if (entry.type === 'topic-deleted') topics.delete(entry.name)
-    else if (entry.type === 'producer-ids') this.#nextProducerId = this.#reservedProducerIds = entry.next
+    else if (entry.type === 'topic-deleted') {
+      topics.delete(entry.name)
+      // The entry that the groups wrote themselves may be missing after a crash.
+      this.groups.replay({type: 'offset-topic-deleted', topic: entry.name})
+    } else if (entry.type === 'producer-ids') this.#nextProducerId = this.#reservedProducerIds = entry.next
     else this.groups.replay(entry)
   }
 
@@ -187,7 +190,9 @@ export class Broker {
   async clean(now: number): Promise<void> {
     for (const topic of this.topics.values()) {
       const policy = this.configOf(topic, 'cleanup.policy').split(',')
-      const [retentionMs, retentionBytes] = [this.configOf(topic, 'retention.ms'), this.configOf(topic, 'retention.bytes')].map(Number)
+      const [retentionMs, retentionBytes] = [this.configOf(topic, 'retention.ms'), this.configOf(topic, 'retention.bytes')].map(
+        Number,
+      )
       for (const log of topic.partitions) {
         if (policy.includes('delete')) await log.applyRetention(now, {retentionMs: retentionMs!, retentionBytes: retentionBytes!})
         if (policy.includes('compact')) await log.compact()

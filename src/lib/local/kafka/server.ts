@@ -27,6 +27,9 @@ const IDLE_MS = 600_000
 /** MSK Serverless' quota of client connections; more are closed. */
 const MAX_CONNECTIONS = 3_000
 
+/** How a socket says that the client has gone in the middle of something. */
+const GONE: readonly string[] = ['ERR_STREAM_PREMATURE_CLOSE', 'ECONNRESET', 'EPIPE']
+
 export type Serving = {port: number; close(): Promise<void>}
 
 /**
@@ -115,8 +118,8 @@ async function converse(socket: Socket, broker: Broker, listener: Listener, stal
       if (response && !(await send(socket, response, stallMs))) break
     }
   } catch (error) {
-    if (!(error instanceof ProtocolError)) broker.log(`error: ${connection.remoteAddress}: ${(error as Error).stack}`)
-    else broker.log(`closed ${connection.remoteAddress}: ${error.message}`)
+    if (error instanceof ProtocolError) broker.log(`closed ${connection.remoteAddress}: ${error.message}`)
+    else if (!GONE.includes((error as NodeJS.ErrnoException).code ?? '')) broker.log(`error: ${(error as Error).stack}`)
   } finally {
     clearTimeout(authenticationDeadline)
     socket.destroy()
@@ -187,15 +190,16 @@ function refuseUnlessAuthenticated(connection: Connection, {apiKey}: RequestHead
 }
 
 function callOf({apiVersion}: RequestHeader, clientId: string | null, broker: Broker, connection: Connection): Call {
+  const mayDo = (action: string, resource: string) => connection.principal?.allows(`kafka-cluster:${action}`, resource) ?? false
   return {
     version: apiVersion,
     clientId,
     broker,
     connection,
+    maySee: mayDo,
     allows(action, resource) {
-      const {principal} = connection
-      if (principal?.allows(`kafka-cluster:${action}`, resource)) return true
-      broker.log(`denied ${principal?.arn ?? 'nobody'} kafka-cluster:${action} on ${resource}`)
+      if (mayDo(action, resource)) return true
+      broker.log(`denied ${connection.principal?.arn ?? 'nobody'} kafka-cluster:${action} on ${resource}`)
       return false
     },
   }

@@ -35,9 +35,8 @@ export const metadata: Api<MetadataRequest, MetadataResponse> = {
 
 /** Topics that the principal may not describe are left out, not reported. */
 function visibleTopics(call: Call): TopicMetadata[] {
-  const {broker, connection} = call
-  const mayDescribe = (topic: Topic): boolean =>
-    connection.principal!.allows('kafka-cluster:DescribeTopic', broker.topicArn(topic.name))
+  const {broker, maySee} = call
+  const mayDescribe = ({name}: Topic): boolean => maySee('DescribeTopic', broker.topicArn(name))
   return [...broker.topics.values()].filter(mayDescribe).map((topic) => describe(topic, call))
 }
 

@@ -21,13 +21,13 @@ export const describeGroups: Api<DescribeGroupsRequest, DescribeGroupsResponse> 
 const describe = (
   groupId: string,
   includeOperations: boolean,
-  {allows, broker}: Call,
+  {allows, maySee, broker}: Call,
 ): DescribeGroupsResponse['groups'][number] => {
   const arn = broker.groupArn(groupId)
   if (!allows('DescribeGroup', arn)) {
     return {errorCode: ERROR.groupAuthorizationFailed, groupId, groupState: '', protocolType: '', protocolData: '', members: []}
   }
   if (!includeOperations) return broker.groups.describe(groupId)
-  const authorizedOperations = OPERATIONS.reduce((bits, {action, bit}) => (allows(action, arn) ? bits | bit : bits), 0)
+  const authorizedOperations = OPERATIONS.reduce((bits, {action, bit}) => (maySee(action, arn) ? bits | bit : bits), 0)
   return {...broker.groups.describe(groupId), authorizedOperations}
 }

@@ -6,12 +6,12 @@ import {ERROR} from './error-codes.js'
 export const listGroups: Api<ListGroupsRequest, ListGroupsResponse> = {
   key: 16,
   versions: [0, 5],
-  handle({statesFilter, typesFilter}, {allows, broker}) {
-    const seesAll = allows('DescribeCluster', broker.arn)
+  handle({statesFilter, typesFilter}, {maySee, broker}) {
+    const seesAll = maySee('DescribeCluster', broker.arn)
     const groups = broker.groups
       .list()
       .filter(({state}) => passes(statesFilter, state) && passes(typesFilter, 'classic'))
-      .filter(({id}) => seesAll || allows('DescribeGroup', broker.groupArn(id)))
+      .filter(({id}) => seesAll || maySee('DescribeGroup', broker.groupArn(id)))
       .map(({id, protocolType, state}) => ({
         groupId: id,
         protocolType: protocolType ?? '',

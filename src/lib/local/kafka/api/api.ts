@@ -10,6 +10,8 @@ export type Call = {
   connection: Connection
   /** Whether the connection's principal may do `action` on the resource with that ARN. A denial is logged. */
   allows(action: KafkaAction, resource: string): boolean
+  /** The same for a list that leaves out what the principal may not see: that is no denial. */
+  maySee(action: KafkaAction, resource: string): boolean
 }
 
 /**

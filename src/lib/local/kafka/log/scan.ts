@@ -5,7 +5,7 @@ import {readFully} from './files.js'
 export type ScannedBatch = {header: BatchHeader; position: number; bytes: Buffer}
 
 /** Large enough that a few megabytes of batch are seldom read twice, small enough for the processor's cache. */
-const CHUNK_BYTES = {headers: 64 * 1024, batches: 4 * 1024 * 1024}
+const CHUNK_BYTES = {headers: 256 * 1024, batches: 4 * 1024 * 1024}
 
 /**
  * Walks the batches of a segment in `[from, to)`, in steps of what one read brought. Ends early at bytes that cannot be a
