@@ -1,0 +1,16 @@
+import {expect, it} from 'vitest'
+
+import {parseDuration} from '../../src/lib/duration.js'
+
+it.each([
+  ['500ms', 500],
+  ['30s', 30_000],
+  ['1.5m', 90_000],
+  ['2h', 7_200_000],
+  ['7d', 604_800_000],
+  ['1h30m', 5_400_000],
+])('%s is %i ms', (text, ms) => expect(parseDuration(text)).toBe(ms))
+
+it.each(['', '30', 's', '-5s', '5 s', '5x', '1h 30m', 'xs5s'])('"%s" is not a duration', (text) => {
+  expect(() => parseDuration(text)).toThrow(expect.objectContaining({exitCode: 2, hint: expect.stringContaining('30s')}))
+})
