@@ -49,14 +49,16 @@ export async function tokenFor(host: string, target: KafkaTarget): Promise<strin
     })
   }
   const credentials = await target.credentials()
-  if (!target.tls) refuseUnlessHarmless(host, credentials)
+  if (!target.tls) refuseUnlessHarmless(host, target.via, credentials)
   return sign(region, credentials)
 }
 
-function refuseUnlessHarmless(host: string, {accessKeyId}: Credentials): void {
+/** Behind a tunnel a loopback address is that of another machine. */
+function refuseUnlessHarmless(host: string, via: string | undefined, {accessKeyId}: Credentials): void {
   const real = /^(AKIA|ASIA)/.test(accessKeyId)
-  if (isLoopback(host) && !real) return
-  const why = isLoopback(host)
+  const near = isLoopback(host) && via === undefined
+  if (near && !real) return
+  const why = near
     ? 'the access key looks like a real one, and whoever listens there could use its token on AWS for 15 minutes'
     : `whoever is between here and "${host}" could use it for 15 minutes`
   throw new SkkError(`an IAM token goes only over TLS: ${why}`, {

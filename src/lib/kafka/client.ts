@@ -10,6 +10,7 @@ import {KAFKAJS_VERSION, kafkajsVersion} from './overrides/override.js'
 import {installRequestQueueTimer} from './overrides/request-queue-timer.js'
 import {type Attempt, type Connect, socketFactory} from './socket.js'
 import type {KafkaTarget} from './target.js'
+import {connectVia, parseVia, refuseAmbiguous} from './via.js'
 
 export type {Credentials, KafkaTarget} from './target.js'
 
@@ -41,7 +42,10 @@ async function loadKafkajs(): Promise<typeof import('kafkajs')> {
 }
 
 /** A client that has connected to nothing yet. `connect` replaces how TCP connections are opened, in tests. */
-export async function createClient(target: KafkaTarget, connect?: Connect): Promise<Client> {
+export async function createClient(
+  target: KafkaTarget,
+  connect: Connect | undefined = target.via === undefined ? undefined : connectVia(parseVia(target.via)),
+): Promise<Client> {
   const {Kafka, logLevel} = await loadKafkajs()
   const attempts: Attempt[] = []
   const sockets = new Set<{destroy(): unknown}>()
@@ -124,7 +128,7 @@ export async function withCluster<T>(
   return withClient(
     target,
     async (client) => {
-      const cluster = clusterOf(client.kafka)
+      const cluster = clusterOf(client.kafka, target)
       try {
         await within(CONNECT_MS, cluster.connect())
         return await work(cluster, client)
@@ -148,7 +152,7 @@ async function withClient<T>(target: KafkaTarget, work: (client: Client) => Prom
 }
 
 /** kafkajs keeps the constructor of its cluster object behind a symbol that it does not export. */
-function clusterOf(kafka: Kafka): Cluster {
+function clusterOf(kafka: Kafka, target: KafkaTarget): Cluster {
   const symbol = Object.getOwnPropertySymbols(kafka).find(({description}) => description === 'private:Kafka:createCluster')
   if (kafkajsVersion() !== KAFKAJS_VERSION || symbol === undefined) {
     throw new SkkError(`skk needs kafkajs ${KAFKAJS_VERSION} and found ${kafkajsVersion()}`, {
@@ -158,7 +162,8 @@ function clusterOf(kafka: Kafka): Cluster {
     })
   }
   const createCluster = (kafka as unknown as Record<symbol, (options: object) => Cluster>)[symbol]!
-  return withTolerantMetadata(createCluster({allowAutoTopicCreation: false, maxInFlightRequests: null, metadataMaxAge: 300_000}))
+  const cluster = createCluster({allowAutoTopicCreation: false, maxInFlightRequests: null, metadataMaxAge: 300_000})
+  return withTolerantMetadata(cluster, ({brokers}) => refuseAmbiguous(target, brokers))
 }
 
 /** The outcome of `work`, or an error with code `ETIMEDOUT` after `ms`. */

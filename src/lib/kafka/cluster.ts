@@ -18,13 +18,19 @@ export type Cluster = {
 
 /**
  * Makes the cluster's own look at metadata ours: kafkajs' throws on the first topic or partition with an error, and reads
- * "no topics" as all topics.
+ * "no topics" as all topics. `check` sees each answer first, and may throw.
  */
-export function withTolerantMetadata(cluster: Cluster): Cluster {
+export function withTolerantMetadata(cluster: Cluster, check: (found: Metadata) => void): Cluster {
   const {createBroker} = cluster.brokerPool
   cluster.brokerPool.createBroker = (options) => {
     const broker = createBroker(options)
-    return Object.assign(broker, {metadata: async (topics: readonly string[]) => inKafkajsTerms(await metadata(broker, topics))})
+    return Object.assign(broker, {
+      async metadata(topics: readonly string[]) {
+        const found = await metadata(broker, topics)
+        check(found)
+        return inKafkajsTerms(found)
+      },
+    })
   }
   return cluster
 }

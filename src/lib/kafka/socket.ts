@@ -7,7 +7,7 @@ const KEEP_ALIVE_MS = 60_000
 const MAX_FRAME_BYTES = 128 * 1024 * 1024
 
 /** How far a connection got before it failed. */
-export type Layer = 'dns' | 'tcp' | 'tls' | 'open'
+export type Layer = 'dns' | 'tcp' | 'tunnel' | 'tls' | 'open'
 
 /** The last attempt to reach one address, for the message that names the layer. */
 export type Attempt = {
@@ -43,11 +43,11 @@ export function socketFactory({ca, connect, onAttempt}: SocketOptions): (opened:
       startedAt: Date.now(),
     }
     onAttempt?.(attempt)
-    if (connect) attempt.layer = 'tcp'
-    const socket = ssl ? openTls(host, port, ca, connect) : connect ? connect(host, port) : net.connect({host, port})
-    socket.setNoDelay(true)
-    socket.setKeepAlive(true, KEEP_ALIVE_MS)
-    watch(socket, attempt, ssl ? 'tls' : 'open')
+    if (connect) attempt.layer = 'tunnel'
+    const tunnel = connect?.(host, port)
+    const socket = ssl ? openTls(host, port, ca, tunnel) : (tunnel ?? net.connect({host, port}))
+    for (const wire of [socket, tunnel]) wire?.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS)
+    watch(socket, tunnel ?? socket, attempt, ssl ? 'tls' : 'open')
     socket.once(ssl ? 'secureConnect' : 'connect', () => {
       attempt.layer = 'open'
       onConnect()
@@ -56,11 +56,10 @@ export function socketFactory({ca, connect, onAttempt}: SocketOptions): (opened:
   }
 }
 
-function openTls(host: string, port: number, ca: string | undefined, connect: Connect | undefined): tls.TLSSocket {
+function openTls(host: string, port: number, ca: string | undefined, tunnel: net.Socket | undefined): tls.TLSSocket {
   const options = {...(net.isIP(host) ? {} : {servername: host}), ...(ca !== undefined && {ca})}
-  if (!connect) return tls.connect({host, port, ...options})
+  if (!tunnel) return tls.connect({host, port, ...options})
 
-  const tunnel = connect(host, port)
   // `host` is what the certificate has to name, also behind a tunnel.
   const secure = tls.connect({socket: tunnel, host, ...options})
   // A failure of the connection below reaches only its own socket, and kafkajs listens to the one above.
@@ -68,14 +67,15 @@ function openTls(host: string, port: number, ca: string | undefined, connect: Co
   return secure
 }
 
-function watch(socket: net.Socket, attempt: Attempt, next: Layer): void {
+/** `wire` is the connection below TLS: the tunnel, or the socket itself. */
+function watch(socket: net.Socket, wire: net.Socket, attempt: Attempt, next: Layer): void {
   socket.on('lookup', (error, address) => {
     if (error) return
     attempt.address = address
     attempt.layer = 'tcp'
   })
-  socket.once('connect', () => {
-    attempt.address ??= socket.remoteAddress ?? null
+  wire.once('connect', () => {
+    if (wire === socket) attempt.address ??= socket.remoteAddress ?? null
     attempt.layer = next
   })
   socket.on('error', (error) => {

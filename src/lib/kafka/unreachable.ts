@@ -12,10 +12,16 @@ export function unreachable(chain: readonly Error[], target: Named, attempts: re
 
   const {host, port, address, layer, error} = attempt
   const where = `"${host}:${port}"`
-  const at = address === null || address === host ? '' : `, ${address}`
+  const at = target.via ? `, through "${target.via}"` : address === null || address === host ? '' : `, ${address}`
   const hint = isLoopback(host)
     ? 'Start the local stack with `skk local start`, or choose a cluster with `--context`.'
     : IN_THE_VPC
+  if (error?.code === 'ETUNNEL' || layer === 'tunnel') {
+    // The deadline may have come in the middle of a further try.
+    const told = error ?? attempts.findLast((earlier) => earlier.error?.code === 'ETUNNEL')?.error
+    const message = told?.message ?? `the tunnel "${target.via}" does not answer`
+    return unavailable(message, 'Start the tunnel, or correct `--via`.', chain)
+  }
   if (error?.code === 'ESPEAKSTLS') return unavailable(`${where} speaks TLS, and this connection does not`, 'Use `--tls`.', chain)
   if (error?.code === 'EFRAME') return unavailable(`${where} does not speak Kafka: ${error.message}`, 'Check the port.', chain)
   switch (layer) {
@@ -24,7 +30,11 @@ export function unreachable(chain: readonly Error[], target: Named, attempts: re
     case 'tcp':
       return unavailable(`cannot connect to ${where} (TCP${at}): ${reasonOf(error)}`, hint, chain)
     case 'tls':
-      return unavailable(`no TLS with ${where}${at && ` (${at.slice(2)})`}: ${reasonOf(error)}`, tlsHint(error), chain)
+      return unavailable(
+        `no TLS with ${where}${at && ` (${at.slice(2)})`}: ${reasonOf(error)}`,
+        tlsHint(error, target.via),
+        chain,
+      )
     default:
       return silent(where, target, chain)
   }
@@ -57,15 +67,18 @@ const REASONS: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: 'its certificate has expired',
 }
 
-function reasonOf(error: NodeJS.ErrnoException | null): string {
+export function reasonOf(error: NodeJS.ErrnoException | null): string {
   if (error === null) return 'no answer'
   // Node tries every address of a name; the last one speaks for all.
   const single = error instanceof AggregateError ? (error.errors.at(-1) as NodeJS.ErrnoException) : error
   return REASONS[single.code ?? ''] ?? single.message
 }
 
-function tlsHint(error: NodeJS.ErrnoException | null): string {
+function tlsHint(error: NodeJS.ErrnoException | null, via: string | undefined): string {
   const code = error?.code ?? ''
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
+    return via ? 'Check where the tunnel leads.' : 'Use a name that the certificate has.'
+  if (code === 'ECONNRESET' && via) return 'Check that the other end of the tunnel reaches the broker.'
   if (/CERT|VERIFY|ISSUER/.test(code)) return 'Name the file with its certificate authority by `--ca`, if you trust it.'
   return 'If the port speaks plaintext, use `--no-tls`.'
 }
