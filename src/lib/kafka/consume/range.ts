@@ -46,7 +46,7 @@ function isoTime(text: string): number | null {
   if (date === undefined) return null
   const offset = zone.replace(/^(...)(\d\d)$/, '$1:$2')
   const timestamp = Date.parse(`${date}T${minutes}${seconds.replace(',', '.')}${offset}`)
+  if (Number.isNaN(timestamp)) return null
   // Date.parse takes February 30 for March 2.
-  const isDay = new Date(`${date}T00:00:00Z`).toISOString().startsWith(date)
-  return Number.isNaN(timestamp) || !isDay ? null : timestamp
+  return new Date(`${date}T00:00:00Z`).toISOString().startsWith(date) ? timestamp : null
 }

@@ -22,6 +22,8 @@ export type Link = {
   /** The topic's max.message.bytes. */
   maxBatchBytes: number
   deliveryTimeoutMs: number
+  /** How long one attempt may take. */
+  requestTimeoutMs: number
   now(): number
   sleep(ms: number): Promise<unknown>
   /** True once the run is being stopped: what is under way may still be answered, nothing is tried again. */
@@ -46,7 +48,6 @@ const SEQUENCE_ERRORS = [45, 46, 47, 59]
 /** The broker gave up waiting for the other replicas; its own log may have the batch. */
 const STORED_PERHAPS = [7, 20]
 
-const LONGEST_REQUEST_MS = 30_000
 const FIRST_BACKOFF_MS = 50
 const LONGEST_BACKOFF_MS = 2_000
 
@@ -125,7 +126,7 @@ async function tryOnce(
     }
   }
   try {
-    const timeoutMs = Math.max(1, Math.min(LONGEST_REQUEST_MS, deadline - link.now()))
+    const timeoutMs = Math.max(1, Math.min(link.requestTimeoutMs, deadline - link.now()))
     return {answer: judge(await send(batch, timeoutMs), lane, link.topic), header}
   } catch (error) {
     return {answer: isFinal(error) ? {kind: 'refused', error} : {kind: 'failed', error: error as Error, doubtful: true}, header}

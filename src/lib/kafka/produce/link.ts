@@ -21,6 +21,7 @@ export type LinkOptions = {
   compression: Compression
   maxBatchBytes: number
   deliveryTimeoutMs: number
+  requestTimeoutMs: number
   stopping(): boolean
   /** Called once, when the cluster does not let us be idempotent. */
   onNotIdempotent(error: BrokerError): void

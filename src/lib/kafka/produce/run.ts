@@ -14,6 +14,8 @@ import {BadLineError, type Item} from './records.js'
 /** Kafka's own default, for when the topic's configuration may not be read. */
 const DEFAULT_MAX_MESSAGE_BYTES = 1_048_588
 
+const REQUEST_MS = 30_000
+
 /** Input that pauses for this long is sent as far as it has come. */
 const LINGER_MS = 50
 
@@ -30,6 +32,8 @@ export type ProduceOptions = {
   keyed: boolean
   compression: Compression
   deliveryTimeoutMs: number
+  /** How long one attempt of a delivery may take; 30 s unless given. */
+  requestTimeoutMs?: number
   /** Parse and place everything, send nothing. */
   dryRun: boolean
   /** Aborted by the first signal. */
@@ -61,7 +65,7 @@ export type ProduceReport = Counts & {
  * before the first record, and SkkError for an input that cannot be read; the rest is in the report.
  */
 export async function produceLines(cluster: Cluster, options: ProduceOptions, events: ProduceEvents): Promise<ProduceReport> {
-  const {topic, compression, deliveryTimeoutMs, dryRun, signal, keyed} = options
+  const {topic, compression, deliveryTimeoutMs, requestTimeoutMs = REQUEST_MS, dryRun, signal, keyed} = options
   const ledger = new Ledger()
   const {lanes, maxBatchBytes} = await prepare(cluster, topic)
   const partitions = new Map(lanes.map(({partition}) => [partition, 0]))
@@ -72,6 +76,7 @@ export async function produceLines(cluster: Cluster, options: ProduceOptions, ev
     compression,
     maxBatchBytes,
     deliveryTimeoutMs,
+    requestTimeoutMs,
     stopping: () => signal.aborted,
     onNotIdempotent: () => {
       idempotent = false

@@ -1,0 +1,249 @@
+import {Readable} from 'node:stream'
+
+import {describe, expect, it, onTestFinished, vi} from 'vitest'
+
+import type {Cluster} from '../../../../src/lib/kafka/cluster.js'
+import {fetchSpans} from '../../../../src/lib/kafka/consume/fetch-loop.js'
+import {planSpans} from '../../../../src/lib/kafka/consume/plan.js'
+import {lineParser} from '../../../../src/lib/kafka/produce/records.js'
+import {type ProduceOptions, type ProduceReport, produceLines} from '../../../../src/lib/kafka/produce/run.js'
+import {createTopics} from '../../../../src/lib/kafka/topics.js'
+import {stack} from '../../../support/stack.js'
+import {type Chaos, chaos, plaintext, work} from '../cluster-fixture.js'
+
+const TOPIC = 'orders'
+
+const silent = {onCarriageReturn() {}, onNotIdempotent() {}, onProgress() {}}
+
+const numbers = (count: number, from = 0): string => Array.from({length: count}, (_, i) => `${from + i}\n`).join('')
+
+/** Produces what standard input gives. */
+async function produceText(
+  cluster: Cluster,
+  input: string | AsyncIterable<Buffer>,
+  options: Partial<ProduceOptions> = {},
+): Promise<ProduceReport> {
+  const stream = typeof input === 'string' ? Readable.from([Buffer.from(input)]) : Readable.from(input)
+  const spy = vi.spyOn(process, 'stdin', 'get').mockReturnValue(stream as never)
+  onTestFinished(() => spy.mockRestore())
+  return produceLines(
+    cluster,
+    {
+      topic: TOPIC,
+      inputs: [{name: 'standard input', bytes: null}],
+      parse: lineParser({keySeparator: null, missingKeyIsNull: false, key: null, headers: [], partition: null}),
+      keyed: false,
+      compression: 'none',
+      deliveryTimeoutMs: 20_000,
+      dryRun: false,
+      signal: new AbortController().signal,
+      ...options,
+    },
+    silent,
+  )
+}
+
+/** All values of the topic, by partition in order of their offsets. */
+async function stored(cluster: Cluster): Promise<string[]> {
+  const spans = await planSpans(cluster, {
+    topic: TOPIC,
+    partitions: null,
+    from: {kind: 'beginning'},
+    to: null,
+    follow: false,
+    readCommitted: true,
+  })
+  const values: {partition: number; value: string}[] = []
+  await fetchSpans(cluster, spans, {
+    topic: TOPIC,
+    readCommitted: true,
+    timeoutMs: 10_000,
+    signal: new AbortController().signal,
+    onBatch: async (partition, records) => {
+      for (const {value} of records) values.push({partition, value: value!.toString()})
+      return true
+    },
+  })
+  return values.sort((a, b) => a.partition - b.partition).map(({value}) => value)
+}
+
+async function prepared(partitions = 1): Promise<{local: Awaited<ReturnType<typeof stack>>; way: Chaos}> {
+  const local = await stack()
+  await work(plaintext(local), (cluster) =>
+    createTopics(cluster, [{name: TOPIC, partitions, replicationFactor: 3, configs: {}}], {dryRun: false, timeoutMs: 5_000}),
+  )
+  return {local, way: await chaos()}
+}
+
+const sorted = (values: readonly string[]): string[] => [...values].sort((a, b) => Number(a) - Number(b))
+
+describe('producing', () => {
+  it('writes every line once, in order within its partition', async () => {
+    const {local} = await prepared(3)
+
+    const {report, values} = await work(plaintext(local), async (cluster) => ({
+      report: await produceText(cluster, numbers(5_003)),
+      values: await stored(cluster),
+    }))
+
+    expect(report).toMatchObject({read: 5_003, acked: 5_003, rejected: 0, unknown: 0, unsent: 0, failure: null, badLine: null})
+    expect(sorted(values)).toEqual(numbers(5_003).trim().split('\n'))
+  })
+
+  it.each(['lose-request', 'lose-answer', 'swallow-answer'] as const)(
+    'neither loses nor doubles a record when the network does %s',
+    async (fault) => {
+      const {local, way} = await prepared()
+      way.faults.push(fault, fault)
+
+      const report = await work(
+        plaintext(local),
+        (cluster) => produceText(cluster, pieces(5_003), {requestTimeoutMs: 500}),
+        way.connect,
+      )
+
+      const values = await work(plaintext(local), stored)
+      expect(report).toMatchObject({read: 5_003, acked: 5_003, failure: null})
+      expect(values).toEqual(numbers(5_003).trim().split('\n'))
+    },
+  )
+
+  it('looks up what was stored while no answer came until the deadline, and goes on under a new producer id', async () => {
+    const {local, way} = await prepared()
+    way.faults.push('lose-answer')
+    way.onFault = () => way.bringDown(1_500)
+    async function* input(): AsyncGenerator<Buffer> {
+      yield Buffer.from(numbers(100))
+      await new Promise((resolve) => setTimeout(resolve, 3_000))
+      yield Buffer.from(numbers(100, 100))
+    }
+
+    const report = await work(
+      plaintext(local),
+      (cluster) => produceText(cluster, input(), {deliveryTimeoutMs: 1_000}),
+      way.connect,
+    )
+
+    const values = await work(plaintext(local), stored)
+    expect(report).toMatchObject({read: 200, acked: 200, unknown: 0, unsent: 0, failure: null})
+    expect(values).toEqual(numbers(200).trim().split('\n'))
+  })
+
+  it('counts as unsent what did not arrive before the deadline', async () => {
+    const {local, way} = await prepared()
+    way.faults.push('lose-request')
+    way.onFault = () => way.bringDown(2_000)
+
+    const report = await work(
+      plaintext(local),
+      (cluster) => produceText(cluster, numbers(100), {deliveryTimeoutMs: 1_000}),
+      way.connect,
+    )
+
+    const values = await work(plaintext(local), stored)
+    expect(report).toMatchObject({read: 100, acked: 0, unknown: 0, unsent: 100})
+    expect(report.failure).toBeInstanceOf(Error)
+    expect(values).toEqual([])
+  })
+
+  it('counts as unknown what neither an answer nor the log could tell', async () => {
+    const {local, way} = await prepared()
+    way.faults.push('lose-answer')
+    way.onFault = () => way.bringDown()
+
+    const report = await work(
+      plaintext(local),
+      (cluster) => produceText(cluster, numbers(100), {deliveryTimeoutMs: 1_000}),
+      way.connect,
+    )
+
+    expect(report).toMatchObject({read: 100, acked: 0, unknown: 100, unsent: 0})
+  })
+
+  it('rejects a record that is larger than the topic allows, by line, and writes its neighbours', async () => {
+    const {local} = await prepared()
+    const input = `first\n${'x'.repeat(1_100_000)}\nlast\n`
+
+    const {report, values} = await work(plaintext(local), async (cluster) => ({
+      report: await produceText(cluster, input),
+      values: await stored(cluster),
+    }))
+
+    expect(report).toMatchObject({read: 3, acked: 2, rejected: 1, unsent: 0, failure: null})
+    expect(report.rejections).toEqual([
+      {source: 'standard input', line: 2, reason: expect.stringMatching(/^it takes \d+ bytes, and the topic allows 1048588$/)},
+    ])
+    expect(values).toEqual(['first', 'last'])
+  })
+
+  it('stops at a bad line; what stands before it is written', async () => {
+    const {local} = await prepared()
+    const parse = lineParser({keySeparator: Buffer.from(':'), missingKeyIsNull: false, key: null, headers: [], partition: null})
+
+    const {report, values} = await work(plaintext(local), async (cluster) => ({
+      report: await produceText(cluster, 'a:1\nb:2\nno separator\nc:3\n', {parse}),
+      values: await stored(cluster),
+    }))
+
+    expect(report).toMatchObject({read: 3, acked: 2, rejected: 1, unsent: 0})
+    expect(report.badLine).toEqual({source: 'standard input', line: 3, offset: 8, reason: 'it has no ":", so no key'})
+    expect(values).toEqual(['1', '2'])
+  })
+
+  it('sends what has come when the input pauses', async () => {
+    const {local} = await prepared()
+    const seen: string[][] = []
+    async function* input(cluster: Cluster): AsyncGenerator<Buffer> {
+      yield Buffer.from('early\n')
+      await new Promise((resolve) => setTimeout(resolve, 500))
+      seen.push(await stored(cluster))
+      yield Buffer.from('late\n')
+    }
+
+    await work(plaintext(local), (cluster) => produceText(cluster, input(cluster)))
+
+    expect(seen).toEqual([['early']])
+  })
+
+  it('sends nothing on a dry run, and tells where it would go', async () => {
+    const {local} = await prepared(2)
+
+    const {report, values} = await work(plaintext(local), async (cluster) => ({
+      report: await produceText(cluster, numbers(10), {dryRun: true}),
+      values: await stored(cluster),
+    }))
+
+    expect(report).toMatchObject({read: 10, acked: 0, unsent: 10})
+    expect([...report.partitions.values()].reduce((sum, records) => sum + records, 0)).toBe(10)
+    expect(values).toEqual([])
+  })
+
+  it('drains and stops when it is told to', async () => {
+    const {local} = await prepared()
+    const stop = new AbortController()
+    async function* endless(): AsyncGenerator<Buffer> {
+      for (let i = 0; ; i++) {
+        if (i === 50) stop.abort()
+        yield Buffer.from(numbers(100, i * 100))
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+    }
+
+    const {report, values} = await work(plaintext(local), async (cluster) => ({
+      report: await produceText(cluster, endless(), {signal: stop.signal}),
+      values: await stored(cluster),
+    }))
+
+    expect(report.unknown).toBe(0)
+    expect(report.acked + report.unsent).toBe(report.read)
+    expect(values).toEqual(numbers(report.acked).trim().split('\n').filter(Boolean))
+  })
+})
+
+/** The numbers in several portions, so that several batches are sent. */
+async function* pieces(count: number): AsyncGenerator<Buffer> {
+  for (let from = 0; from < count; from += 1_000) {
+    yield Buffer.from(numbers(Math.min(1_000, count - from), from))
+    await new Promise((resolve) => setTimeout(resolve, 80))
+  }
+}
