@@ -46,7 +46,7 @@ describe.each([22, 24, 26] as const)('the built CLI on Node %d', (major) => {
     }
   })
 
-  test('reads every codec', async () => {
+  test('demo ends well', async () => {
     const node = await installNode(major)
     const home = await emptyHome()
     const {code, stdout, stderr} = await skk(['demo'], {node, env: home.env})
