@@ -22,12 +22,11 @@ export async function start(argv: string[], root: string): Promise<void> {
 
   const {run, Config} = await import('@oclif/core')
   watchOutput()
-  const config = (await Config.load(root)) as Config
   try {
-    await run(withHelpWord(argv), config)
+    await run(withHelpWord(argv), root)
   } catch (error) {
     if (error instanceof SkkError) process.exit(error.exitCode)
-    fail(unknownCommand(error as Error, config) ?? asFailure(error, {command: '', flags: []}), argv)
+    fail(unknownCommand(error as Error, await Config.load(root)) ?? asFailure(error, {command: '', flags: []}), argv)
   }
 }
 
