@@ -15,10 +15,12 @@ import {connectVia, parseVia, refuseAmbiguous} from './via.js'
 export type {Credentials, KafkaTarget} from './target.js'
 
 /** Unreachable has to be said within 10 s, start-up and message included. */
-const CONNECT_MS = 9_000
+const CONNECT_MS = 8_500
 
 /** Disconnecting waits for answers that are still due; not for longer than this. */
 const GOODBYE_MS = 1_000
+
+const connectMs = ({timeoutMs}: KafkaTarget): number => Math.min(CONNECT_MS, timeoutMs)
 
 /** What is open towards one cluster. */
 export type Client = {
@@ -48,7 +50,7 @@ export async function createClient(
 ): Promise<Client> {
   const {Kafka, logLevel} = await loadKafkajs()
   const attempts: Attempt[] = []
-  const sockets = new Set<{destroy(): unknown}>()
+  const sockets = new Set<{destroy(error: Error): unknown}>()
   const addresses = target.bootstrap.map(parseAddress)
   // kafkajs cuts addresses at the first colon, so an IPv6 address travels through it under another name.
   const aliases = new Map(addresses.flatMap(({host}, i) => (host.includes(':') ? [[`ipv6-${i}`, host]] : [])))
@@ -67,8 +69,8 @@ export async function createClient(
     brokers: addresses.map(({host, port}) => `${aliasOf(host)}:${port}`),
     ssl: target.tls,
     ...(target.auth === 'iam' && {sasl: iamSasl(target) as never}),
-    connectionTimeout: CONNECT_MS,
-    authenticationTimeout: CONNECT_MS,
+    connectionTimeout: connectMs(target),
+    authenticationTimeout: connectMs(target),
     requestTimeout: Math.min(30_000, target.timeoutMs),
     // Two further tries in about 1 s; what has to last longer has a deadline of its own.
     retry: {retries: 2, initialRetryTime: 200, maxRetryTime: 1_000},
@@ -85,7 +87,8 @@ export async function createClient(
     kafka,
     attempts,
     hangUp: () => {
-      for (const socket of sockets) socket.destroy()
+      // Without an error kafkajs does not notice, and its timers keep the process alive.
+      for (const socket of sockets) socket.destroy(new Error('hung up'))
     },
   }
 }
@@ -107,12 +110,8 @@ async function readCertificates(file: string): Promise<string> {
 export async function withAdmin<T>(target: KafkaTarget, work: (admin: Admin) => Promise<T>): Promise<T> {
   return withClient(target, async (client) => {
     const admin = client.kafka.admin({retry: {retries: 2}})
-    try {
-      await within(CONNECT_MS, admin.connect())
-      return await work(admin)
-    } finally {
-      await within(GOODBYE_MS, admin.disconnect()).catch(() => {})
-    }
+    await within(connectMs(target), admin.connect())
+    return work(admin).finally(() => within(GOODBYE_MS, admin.disconnect()).catch(() => {}))
   })
 }
 
@@ -129,12 +128,8 @@ export async function withCluster<T>(
     target,
     async (client) => {
       const cluster = clusterOf(client.kafka, target)
-      try {
-        await within(CONNECT_MS, cluster.connect())
-        return await work(cluster, client)
-      } finally {
-        await within(GOODBYE_MS, cluster.disconnect()).catch(() => {})
-      }
+      await within(connectMs(target), cluster.connect())
+      return work(cluster, client).finally(() => within(GOODBYE_MS, cluster.disconnect()).catch(() => {}))
     },
     connect,
   )

@@ -3,7 +3,7 @@ import {isLoopback} from './auth.js'
 import type {Named} from './errors.js'
 import type {Attempt} from './socket.js'
 
-const IN_THE_VPC = 'MSK Serverless answers only inside its VPC: run there, over a VPN, or through a tunnel with `--via`.'
+export const IN_THE_VPC = 'MSK Serverless answers only inside its VPC: run there, over a VPN, or through a tunnel with `--via`.'
 
 /** Exit 5: which layer towards which address failed, as the last connection attempts tell it. */
 export function unreachable(chain: readonly Error[], target: Named, attempts: readonly Attempt[]): SkkError {
@@ -16,7 +16,7 @@ export function unreachable(chain: readonly Error[], target: Named, attempts: re
   const hint = isLoopback(host)
     ? 'Start the local stack with `skk local start`, or choose a cluster with `--context`.'
     : IN_THE_VPC
-  if (error?.code === 'ETUNNEL' || layer === 'tunnel') {
+  if (target.via && (error?.code === 'ETUNNEL' || layer === 'tunnel')) {
     // The deadline may have come in the middle of a further try.
     const told = error ?? attempts.findLast((earlier) => earlier.error?.code === 'ETUNNEL')?.error
     const message = told?.message ?? `the tunnel "${target.via}" does not answer`
@@ -28,6 +28,7 @@ export function unreachable(chain: readonly Error[], target: Named, attempts: re
     case 'dns':
       return unavailable(`cannot find the address of "${host}" (DNS): ${reasonOf(error)}`, hint, chain)
     case 'tcp':
+    case 'tunnel':
       return unavailable(`cannot connect to ${where} (TCP${at}): ${reasonOf(error)}`, hint, chain)
     case 'tls':
       return unavailable(
@@ -43,10 +44,9 @@ export function unreachable(chain: readonly Error[], target: Named, attempts: re
 function silent(where: string, target: Named, chain: readonly Error[]): SkkError {
   const closed = chain.some(({name, message}) => name === 'KafkaJSConnectionClosedError' || /closed/i.test(message))
   const what = closed ? 'closed the connection' : 'does not answer'
+  const wishes = [...(target.tls ? [] : ['`--tls`']), ...(target.auth === 'iam' ? [] : ['`--auth iam`'])]
   const hint =
-    target.auth === 'none'
-      ? 'If this port wants authentication, use `--auth iam`; otherwise try again.'
-      : 'Try again; a cluster that has just become ACTIVE needs a moment.'
+    wishes.length > 0 ? `If that port asks for it, use ${wishes.join(' or ')}; otherwise try again.` : 'Try again in a moment.'
   return unavailable(`${where} ${what}${target.auth === 'iam' ? ' (SASL or Kafka)' : ''}`, hint, chain)
 }
 

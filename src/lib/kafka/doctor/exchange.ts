@@ -1,0 +1,111 @@
+import type {Socket} from 'node:net'
+
+import type {Broker} from '../broker.js'
+import {frameGuard} from '../socket.js'
+import {Reader, Writer} from '../wire.js'
+import type {Place} from './check.js'
+
+type Waiting = {resolve(body: Buffer): void; reject(error: Error): void}
+
+/** One question at a time over a connection of our own, where kafkajs would hide which layer failed. */
+export class Exchange {
+  private readonly socket: Socket
+  private received: Buffer = Buffer.alloc(0)
+  private waiting: Waiting | undefined
+  private ended: Error | undefined
+  private correlationId = 0
+
+  constructor(socket: Socket) {
+    this.socket = socket
+    const accepts = frameGuard()
+    socket.on('data', (chunk: Buffer) => {
+      const refusal = accepts(chunk)
+      if (refusal) return this.end(refusal)
+      this.received = Buffer.concat([this.received, chunk])
+      this.deliver()
+    })
+    socket.on('error', (error) => this.end(error))
+    socket.on('close', () => this.end(Object.assign(new Error('closed'), {code: 'ECLOSED'})))
+  }
+
+  /**
+   * The body of the answer. Rejects with the error of the connection: code `ECLOSED` when it was closed, `ESPEAKSTLS` and
+   * `EFRAME` when the answer is not Kafka's.
+   */
+  ask(key: number, version: number, body: Buffer): Promise<Buffer> {
+    const request = new Writer()
+      .int16(key)
+      .int16(version)
+      .int32(++this.correlationId)
+      .string('skk')
+      .raw(body)
+      .finish()
+    return new Promise((resolve, reject) => {
+      if (this.ended) return reject(this.ended)
+      this.waiting = {resolve, reject}
+      this.socket.write(new Writer().bytes(request).finish())
+    })
+  }
+
+  private deliver(): void {
+    if (this.received.length < 4) return
+    const length = this.received.readInt32BE(0)
+    if (this.received.length < 4 + length) return
+    const frame = this.received.subarray(4, 4 + length)
+    this.received = this.received.subarray(4 + length)
+    if (frame.readInt32BE(0) === this.correlationId) this.waiting?.resolve(frame.subarray(4))
+    else this.end(Object.assign(new Error('the answer is to another question'), {code: 'EFRAME'}))
+  }
+
+  private end(error: Error): void {
+    this.ended ??= error
+    this.waiting?.reject(this.ended)
+    this.socket.destroy()
+  }
+}
+
+type Encoder = {apiKey: number; apiVersion: number; encode(): Promise<{buffer: Buffer}>}
+
+/** The connection as `requests/*.ts` know one. */
+export function brokerOf(exchange: Exchange, {host, port}: Place, versions: Broker['versions']): Broker {
+  return {
+    nodeId: null,
+    versions,
+    connectionPool: {
+      host,
+      port,
+      pool: [],
+      async send({request}) {
+        const {apiKey, apiVersion, encode} = request as Encoder
+        return exchange.ask(apiKey, apiVersion, (await encode()).buffer)
+      },
+    },
+  }
+}
+
+/** Whether the peer answers Kafka's ApiVersions in plaintext. */
+export async function speaksKafka(dial: () => Promise<Socket>): Promise<boolean> {
+  return answers(dial, async (exchange) => {
+    await exchange.ask(18, 0, Buffer.alloc(0))
+    return true
+  })
+}
+
+/** Whether the broker would take a login on this connection. */
+export async function offersLogin(dial: () => Promise<Socket>): Promise<boolean> {
+  return answers(dial, async (exchange) => {
+    const errorCode = new Reader(await exchange.ask(17, 1, new Writer().string('OAUTHBEARER').finish())).int16()
+    return errorCode === 0 || errorCode === 33
+  })
+}
+
+async function answers(dial: () => Promise<Socket>, ask: (exchange: Exchange) => Promise<boolean>): Promise<boolean> {
+  const socket = await dial()
+  try {
+    return await ask(new Exchange(socket))
+  } catch {
+    return false
+  } finally {
+    socket.destroy()
+  }
+}

@@ -1,0 +1,173 @@
+import net, {type AddressInfo} from 'node:net'
+
+import {describe, expect, it, onTestFinished} from 'vitest'
+
+import type {SkkError} from '../../../src/lib/errors.js'
+import {withAdmin, withCluster} from '../../../src/lib/kafka/client.js'
+import type {KafkaTarget} from '../../../src/lib/kafka/target.js'
+import {listTopics} from '../../../src/lib/kafka/topics.js'
+import {stack} from '../../support/stack.js'
+import {iam, plaintext} from './cluster-fixture.js'
+
+/** A listener on loopback that does `serve` with each connection. */
+async function listener(serve: (socket: net.Socket) => void): Promise<string> {
+  const sockets = new Set<net.Socket>()
+  const server = net.createServer((socket) => {
+    sockets.add(socket)
+    socket.on('error', () => {})
+    serve(socket)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+const target = (bootstrap: string, options: Partial<KafkaTarget> = {}): KafkaTarget => ({
+  ...plaintext({plaintextBootstrap: bootstrap}),
+  ...options,
+})
+
+const failureOf = (to: KafkaTarget): Promise<SkkError> =>
+  withCluster(to, listTopics).then(
+    () => expect.unreachable(),
+    (error) => error,
+  )
+
+describe('a cluster that cannot be reached', () => {
+  it('is told by its name, when that has no address', async () => {
+    const failure = await failureOf(target('no-such-host.invalid:9092'))
+
+    expect(failure).toMatchObject({code: 'UNREACHABLE', exitCode: 5, retryable: true})
+    expect(failure.message).toMatch(/^cannot find the address of "no-such-host.invalid" \(DNS\): /)
+    expect(failure.hint).toContain('VPC')
+  })
+
+  it('is told by the address that its name resolved to, when nothing listens there', async () => {
+    const address = await listener(() => {})
+    const port = Number(address.split(':')[1])
+    const free = port === 65_535 ? port - 1 : port + 1
+
+    const failure = await failureOf(target(`localhost:${free}`))
+
+    expect(failure).toMatchObject({exitCode: 5})
+    expect(failure.message).toMatch(/^cannot connect to "localhost:\d+" \(TCP, (127\.0\.0\.1|::1)\): connection refused$/)
+    expect(failure.hint).toContain('`skk local start`')
+  })
+
+  it('is told within 10 s, when it takes the connection and says nothing', async () => {
+    const address = await listener(() => {})
+    const started = Date.now()
+
+    const failure = await failureOf(target(address))
+
+    expect(Date.now() - started).toBeLessThan(10_000)
+    expect(failure).toMatchObject({exitCode: 5, message: `"${address}" does not answer`})
+  })
+
+  it('is told to speak TLS, when a plaintext client reaches its TLS port', async () => {
+    const alert = Buffer.from('15030300020246', 'hex')
+    const address = await listener((socket) => socket.once('data', () => socket.end(alert)))
+
+    const failure = await failureOf(target(address))
+
+    expect(failure).toMatchObject({
+      exitCode: 5,
+      message: `"${address}" speaks TLS, and this connection does not`,
+      hint: 'Use `--tls`.',
+    })
+  })
+
+  it('is told to want something else, when it closes without a word', async () => {
+    const local = await stack({tls: true})
+
+    const failure = await failureOf(target(local.bootstrap))
+
+    expect(failure).toMatchObject({exitCode: 5, message: `"${local.bootstrap}" closed the connection`})
+    expect(failure.hint).toContain('`--tls` or `--auth iam`')
+  })
+
+  it('is told not to speak TLS, when a TLS client reaches its plaintext port', async () => {
+    const local = await stack()
+
+    const failure = await failureOf(target(local.plaintextBootstrap!, {tls: true}))
+
+    expect(failure).toMatchObject({exitCode: 5})
+    expect(failure.message).toMatch(/^no TLS with "127.0.0.1:\d+": /)
+    expect(failure.hint).toContain('--no-tls')
+  })
+
+  it('is told to be untrusted, when its certificate is', async () => {
+    const local = await stack({tls: true})
+
+    const failure = await failureOf({...iam(local), tls: true})
+
+    expect(failure).toMatchObject({exitCode: 5})
+    expect(failure.message).toContain('certificate')
+    expect(failure.hint).toContain('--ca')
+  })
+
+  it.each([0x7fffffff, -1, 3])(
+    'is told not to be Kafka, when it announces a frame of %i bytes; nothing is buffered',
+    async (length) => {
+      const frame = Buffer.alloc(1024)
+      frame.writeInt32BE(length)
+      const address = await listener((socket) => socket.once('data', () => socket.write(frame)))
+
+      const failure = await failureOf(target(address))
+
+      expect(failure).toMatchObject({
+        exitCode: 5,
+        message: `"${address}" does not speak Kafka: the peer announced a frame of ${length} bytes, so it is no Kafka broker`,
+      })
+    },
+  )
+
+  it('is usage, when its address is none', async () => {
+    expect(await failureOf(target('localhost'))).toMatchObject({code: 'USAGE', exitCode: 2})
+  })
+})
+
+describe('a cluster that can be reached', () => {
+  it('answers over TLS with its own certificate authority', async () => {
+    const local = await stack({tls: true})
+
+    expect(await withCluster({...iam(local), tls: true, ca: local.ca!}, listTopics)).toEqual([])
+  })
+
+  it('answers kafkajs as well', async () => {
+    const local = await stack()
+
+    expect(await withAdmin(iam(local), (admin) => admin.listTopics())).toEqual([])
+  })
+
+  it('refuses a wrong secret with exit 4, at once', async () => {
+    const local = await stack()
+    const started = Date.now()
+
+    const failure = await failureOf({...iam(local), credentials: async () => ({accessKeyId: 'test', secretAccessKey: 'wrong'})})
+
+    expect(Date.now() - started).toBeLessThan(3_000)
+    expect(failure).toMatchObject({code: 'AUTHENTICATION_FAILED', exitCode: 4})
+    expect(failure.message).toContain('Access denied')
+    expect(failure.hint).toContain(local.clusterArn)
+  })
+})
+
+describe('idle connections', () => {
+  it('use no CPU (tulios/kafkajs#1704)', async () => {
+    const local = await stack()
+
+    const used = await withCluster(plaintext(local), async (cluster) => {
+      await listTopics(cluster)
+      const before = process.cpuUsage()
+      await new Promise((resolve) => setTimeout(resolve, 2_000))
+      return process.cpuUsage(before)
+    })
+
+    // Stock kafkajs takes about 90 ms here, a wake-up every millisecond.
+    expect((used.user + used.system) / 1000).toBeLessThan(60)
+  })
+})
