@@ -14,7 +14,6 @@ import {asTyped} from './output/invocation.js'
 import {type Progress, startProgress} from './output/progress.js'
 import {askChoice, askText, askYesNo, canAsk} from './output/prompt.js'
 import {compileQuery} from './output/query.js'
-import {redact} from './output/redact.js'
 import {sanitize, sanitizeJson} from './output/sanitize.js'
 import {write} from './output/stdout.js'
 import {type Columns, renderPlain, renderTable} from './output/table.js'
@@ -179,11 +178,6 @@ export abstract class BaseCommand<C extends typeof Command> extends Command {
     const text = input instanceof Error ? input.message : input
     process.stderr.write(`${colorStderr.yellow('warning:')} ${sanitize(asTyped(text))}\n`)
     return input
-  }
-
-  /** For --debug only, without secrets. */
-  protected trace(text: string): void {
-    if (this.given('--debug')) process.stderr.write(`debug: ${sanitize(redact(text))}\n`)
   }
 
   protected progress(): Progress {

@@ -8,10 +8,7 @@ import {readProject} from './contexts/project-file.js'
 import {SkkError} from './errors.js'
 import {nearest} from './nearest.js'
 
-export type {Credentials} from './aws/credentials.js'
-export {bootstrapOf} from './contexts/bootstrap.js'
 export {type Context, saveContext} from './contexts/config-file.js'
-export {localStack} from './contexts/local-stack.js'
 
 /** How long reaching a cluster may take when nobody said otherwise. */
 const DEFAULT_TIMEOUT_MS = 10_000

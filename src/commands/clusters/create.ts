@@ -109,7 +109,8 @@ export default class ClustersCreate extends BaseCommand<typeof ClustersCreate> {
     const cluster = this.flags.wait ? await this.waitFor(account, created) : created
     const bootstrap = cluster.state === 'ACTIVE' ? await bootstrapBrokers(account, cluster.arn) : null
     this.table([cluster], {name: ({name}) => name, state: ({state}) => state, arn: ({arn}) => arn, bootstrap: () => bootstrap})
-    this.next(context ? 'skk topics create orders' : `skk topics create orders --cluster ${cluster.name}`)
+    const where = account.context ? ` --context ${account.context}` : ''
+    this.next(context ? 'skk topics create orders' : `skk topics create orders --cluster ${cluster.name}${where}`)
     return {...cluster, bootstrap, context}
   }
 

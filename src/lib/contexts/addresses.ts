@@ -2,10 +2,10 @@ import {isIP} from 'node:net'
 
 import {SkkError} from '../errors.js'
 
-export type Address = {host: string; port: number}
+type Address = {host: string; port: number}
 
 /** `HOST:PORT`, or `[IPv6]:PORT`. Throws SkkError (usage) on anything else. */
-export function parseAddress(text: string): Address {
+function parseAddress(text: string): Address {
   const [, ipv6, name, port] = /^(?:\[([0-9a-f:.%]+)\]|([^\s:[\]/@]+)):(\d{1,5})$/i.exec(text) ?? []
   const host = ipv6 ?? name
   if (!host || Number(port) < 1 || Number(port) > 65_535) {
@@ -30,7 +30,7 @@ export function parseBootstrap(bootstrap: string): string[] {
 }
 
 /** Whether a host can only be this machine. A name other than `localhost` could be anywhere, whatever it resolves to today. */
-export function isLoopbackHost(host: string): boolean {
+function isLoopbackHost(host: string): boolean {
   const bare = host.toLowerCase().replace(/^\[|\]$/g, '')
   if (isIP(bare) === 4) return bare.startsWith('127.')
   return bare === '::1' || bare === 'localhost' || /^::ffff:127\./.test(bare)

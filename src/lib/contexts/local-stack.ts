@@ -33,7 +33,7 @@ export async function localStack(dataDir: string): Promise<LocalStack> {
 }
 
 /** The state file of a stack, whether it runs or not; undefined when there is none. */
-export async function readLocalStack(dataDir: string): Promise<LocalStack | undefined> {
+async function readLocalStack(dataDir: string): Promise<LocalStack | undefined> {
   try {
     return JSON.parse(await readFile(join(dataDir, 'stack.json'), 'utf8')) as LocalStack
   } catch {

@@ -3,7 +3,7 @@ import Table from 'cli-table3'
 import {color} from './color.js'
 import {sanitizeLine} from './sanitize.js'
 
-export type Cell = string | number | bigint | boolean | null | undefined
+type Cell = string | number | bigint | boolean | null | undefined
 
 /** A header for each column and how its cell is read from a row. Headers may change; only JSON is a contract. */
 export type Columns<Row> = Record<string, (row: Row) => Cell>
