@@ -23,7 +23,7 @@ export async function afterKill(dir: string): Promise<string> {
 /** `{key, value, timestamp}` in short: a string is a value without a key at time 1000. */
 export type RecordLike = string | {key?: string | null; value?: string | null; timestamp?: number}
 
-export function record(like: RecordLike): RecordInput {
+function record(like: RecordLike): RecordInput {
   const {key = null, value = null, timestamp = 1000} = typeof like === 'string' ? {value: like} : like
   const bytes = (text: string | null): Buffer | null => (text === null ? null : Buffer.from(text))
   return {key: bytes(key), value: bytes(value), headers: [], timestamp}

@@ -157,15 +157,15 @@ describe('after a clean shutdown', () => {
     await truncate(join(dir, FIRST_SEGMENT), 100)
 
     const reopened = await PartitionLog.open(dir)
-    await append(reopened, ['new'])
+    for (const value of ['new', 'newer', 'newest']) await append(reopened, [value])
     const killed = await afterKill(dir)
     const bytes = await readFile(join(killed, FIRST_SEGMENT))
-    bytes[bytes.length - 1]! ^= 1
+    bytes[69 + HEADER_BYTES + 8]! ^= 1
     await writeFile(join(killed, FIRST_SEGMENT), bytes)
     const again = await PartitionLog.open(killed)
 
     expect(reopened.recovered).toEqual({truncatedBytes: 31})
-    expect(await values(reopened)).toEqual(['a', 'new'])
+    expect(await values(reopened)).toEqual(['a', 'new', 'newer', 'newest'])
     expect(await values(again)).toEqual(['a'])
   })
 

@@ -153,6 +153,8 @@ describe('read', () => {
 
     expect(await read(2, size)).toEqual([0, size])
     expect(await read(3, size)).toEqual([3, size - first])
+    expect(await read(3, size - first)).toEqual([3, size - first])
+    expect(await read(4, size - first - 69)).toEqual([4, size - first - 69])
     expect(await read(0, size - 1)).toEqual([0, first + 69])
     expect(await read(0, first)).toEqual([0, first])
     expect(await read(0, first - 1)).toEqual([-1, 0])

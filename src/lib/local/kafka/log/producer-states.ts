@@ -2,7 +2,7 @@ import type {BatchHeader} from '../../../records/batch.js'
 import {ERROR} from '../api/error-codes.js'
 
 /** A batch that a producer wrote; `timestamp` is its largest, in epoch milliseconds. */
-export type ProducedBatch = {firstSequence: number; lastSequence: number; baseOffset: number; timestamp: number}
+type ProducedBatch = {firstSequence: number; lastSequence: number; baseOffset: number; timestamp: number}
 
 /** What the log knows of a producer id: never changed, only replaced. The newest batch is last. */
 export type Producer = {epoch: number; batches: readonly ProducedBatch[]; seenAt: number}
@@ -18,7 +18,7 @@ const EXPIRY_MS = 7 * 24 * 60 * 60 * 1000
 const MAX_PRODUCERS = 5_000
 
 /** The sequence `count` after `sequence`; 0 follows 2^31 - 1. */
-export const sequenceAfter = (sequence: number, count: number): number => (sequence + count) % (LAST_SEQUENCE + 1)
+const sequenceAfter = (sequence: number, count: number): number => (sequence + count) % (LAST_SEQUENCE + 1)
 
 /**
  * The producers of one partition, for idempotence. What is queued counts at once for the batches behind it, and is
