@@ -45,7 +45,7 @@ export async function installPython(): Promise<string> {
 }
 
 /** The folder of the npm packages of package.json here: the clients and other versions of Node. */
-export async function installNpm(): Promise<string> {
+async function installNpm(): Promise<string> {
   const modules = join(HERE, 'node_modules')
   await once(
     'npm',

@@ -67,7 +67,7 @@ function serverProperties(port: number, controllerPort: number, dataDir: string)
 }
 
 /** A port that nobody listens on now. Kafka cannot tell which one it got when it is given 0. */
-export function freePort(): Promise<number> {
+function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer()
     server.once('error', reject)
