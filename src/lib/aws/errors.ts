@@ -65,7 +65,8 @@ function denied(error: AwsError, {action, resource}: Attempt): SkkError | undefi
     []
   const who = principal ? `"${principal}" may not do` : 'AWS denied'
   const where = theirResource ?? resource
-  const why = principal ? '' : `: ${error.message || error.name}`
+  // A refused signature comes with the whole request, line by line.
+  const why = principal ? '' : `: ${error.message.split('\n')[0] || error.name}`
   return new SkkError(`${who} ${theirAction ?? action}${where ? ` on "${where}"` : ''}${why}`, {
     code: 'ACCESS_DENIED',
     exit: 'denied',
