@@ -9,7 +9,7 @@ import {FileGone} from './log/file-pool.js'
 import {GroupCommit} from './log/group-commit.js'
 import {firstIndex} from './log/offset-index.js'
 import {DEFAULTS, type LogOptions} from './log/options.js'
-import {type Producer, ProducerStates} from './log/producer-states.js'
+import {type ProducedBatch, type Producer, ProducerStates} from './log/producer-states.js'
 import {recoverSegments} from './log/recovery.js'
 import {type BatchExtent, type OffsetAndTimestamp, Segment} from './log/segment.js'
 
@@ -135,25 +135,14 @@ export class PartitionLog {
    * sequence of its producer refused (47, 45), log closed or deleted (6, 3), or not written (56), after which the log
    * is as if neither this batch nor those that waited behind it had been sent.
    */
-  append(batch: Buffer, header: BatchHeader, {logAppendTimeMs}: {logAppendTimeMs?: number} = {}): Promise<AppendResult> {
-    const refusal = this.#refusal()
-    if (refusal) return Promise.reject(refusal)
-    if (header.producerId >= 0) {
-      const verdict = this.#producers.check(header)
-      if (verdict.is === 'refused') return Promise.reject(new AppendError(verdict.errorCode, verdict.message))
-      if (verdict.is === 'duplicate') {
-        const time = logAppendTimeMs === undefined ? -1 : verdict.of.timestamp
-        return this.#whenWritten(verdict.of.baseOffset, {
-          baseOffset: verdict.of.baseOffset,
-          logAppendTimeMs: time,
-          duplicate: true,
-        })
-      }
+  async append(batch: Buffer, header: BatchHeader, {logAppendTimeMs}: {logAppendTimeMs?: number} = {}): Promise<AppendResult> {
+    if (this.#ended) throw this.#refusal()
+    const known = this.#knownBatch(header)
+    if (known) {
+      await this.#commits.pending(({baseOffset}) => baseOffset === known.baseOffset)
+      const time = logAppendTimeMs === undefined ? -1 : known.timestamp
+      return {baseOffset: known.baseOffset, logAppendTimeMs: time, duplicate: true}
     }
-    return this.#append(batch, header, logAppendTimeMs)
-  }
-
-  async #append(batch: Buffer, header: BatchHeader, logAppendTimeMs: number | undefined): Promise<AppendResult> {
     const baseOffset = this.#nextOffset
     stamp(batch, baseOffset, this.leaderEpoch, logAppendTimeMs)
     this.#nextOffset += header.lastOffsetDelta + 1
@@ -163,15 +152,17 @@ export class PartitionLog {
     return {baseOffset, logAppendTimeMs: logAppendTimeMs ?? -1, duplicate: false}
   }
 
-  async #whenWritten(baseOffset: number, result: AppendResult): Promise<AppendResult> {
-    await this.#commits.pending((append) => append.baseOffset === baseOffset)
-    return result
+  /** Where the log has the batch of an idempotent producer already. */
+  #knownBatch(header: BatchHeader): ProducedBatch | undefined {
+    if (header.producerId < 0) return undefined
+    const verdict = this.#producers.check(header)
+    if (verdict.is === 'refused') throw new AppendError(verdict.errorCode, verdict.message)
+    return verdict.is === 'duplicate' ? verdict.of : undefined
   }
 
-  #refusal(): AppendError | undefined {
-    if (this.#ended === 'deleted') return new AppendError(ERROR.unknownTopicOrPartition, 'the partition was deleted')
-    if (this.#ended === 'closed') return new AppendError(ERROR.notLeaderOrFollower, 'the partition is closed')
-    return undefined
+  #refusal(): AppendError {
+    const errorCode = this.#ended === 'deleted' ? ERROR.unknownTopicOrPartition : ERROR.notLeaderOrFollower
+    return new AppendError(errorCode, `the partition is ${this.#ended}`)
   }
 
   #groupSize(queue: readonly {item: Append}[]): number {
@@ -194,7 +185,7 @@ export class PartitionLog {
       await this.#active.write(appends, {sync: fsync, writeSome})
     } catch (error) {
       const {message} = error as Error
-      throw new AppendError(ERROR.kafkaStorageError, `cannot write to ${this.#active.file.path}: ${message}`, {cause: error})
+      throw new AppendError(ERROR.kafkaStorageError, `cannot write the batch: ${message}`, {cause: error})
     }
     for (const {producerId, producer} of appends) if (producer) this.#producers.written(producerId, producer)
     this.#active.modifiedAt = now()
@@ -305,13 +296,14 @@ export class PartitionLog {
    */
   compact(): Promise<void> {
     return this.#exclusively(async () => {
-      const {files: pool, deleteRetentionMs, now} = this.#options
+      const {files: pool, deleteRetentionMs, compactionKeys: maxKeys, now} = this.#options
       const upTo = this.#active.baseOffset
       if (upTo === this.#compacted.upTo && now() < this.#compacted.tombstonesUntil) return
       await this.#saveCheckpoint() // with the producers, whose last batches may go
       const tombstonesUntil = await compactSegments(this.#segments.slice(0, -1), {
         now: now(),
         deleteRetentionMs,
+        maxKeys,
         isStopped: () => this.#ended !== undefined,
         emptyCopy: ({baseOffset, modifiedAt}) => new Segment(this.#dir, baseOffset, pool, {modifiedAt}),
         replaced: (segment, by) => this.#replaced(segment, by),

@@ -316,23 +316,29 @@ test('any history compacts to its last record by key, whatever lies in which seg
   )
 
   await fc.assert(
-    fc.asyncProperty(history, fc.integer({min: 1, max: 400}), fc.boolean(), async (batches, segmentBytes, twice) => {
-      const dir = await temporaryDirectory()
-      const log = await PartitionLog.open(dir, {segmentBytes})
-      for (const batch of batches) await append(log, batch)
-      const all = await pairs(log)
-      const activeBase = Number((await segmentFiles(dir)).at(-1)!.slice(0, 20))
-      if (twice) await log.compact()
-      await log.compact()
+    fc.asyncProperty(
+      history,
+      fc.integer({min: 1, max: 400}),
+      fc.integer({min: 1, max: 6}),
+      fc.boolean(),
+      async (batches, segmentBytes, compactionKeys, twice) => {
+        const dir = await temporaryDirectory()
+        const log = await PartitionLog.open(dir, {segmentBytes, compactionKeys})
+        for (const batch of batches) await append(log, batch)
+        const all = await pairs(log)
+        const activeBase = Number((await segmentFiles(dir)).at(-1)!.slice(0, 20))
+        if (twice) await log.compact()
+        await log.compact()
 
-      const sealed = all.filter(([offset]) => offset < activeBase)
-      const isLast = ([offset, name]: Pair): boolean => sealed.findLast(([, other]) => other === name)![0] === offset
-      const expected = all.filter((pair) => pair[0] >= activeBase || isLast(pair))
-      expect(await pairs(log)).toEqual(expected)
-      const reopened = await PartitionLog.open(await afterKill(dir))
-      expect(await pairs(reopened)).toEqual(expected)
-      await log.delete()
-    }),
+        const sealed = all.filter(([offset]) => offset < activeBase)
+        const isLast = ([offset, name]: Pair): boolean => sealed.findLast(([, other]) => other === name)![0] === offset
+        const expected = all.filter((pair) => pair[0] >= activeBase || isLast(pair))
+        expect(await pairs(log)).toEqual(expected)
+        const reopened = await PartitionLog.open(await afterKill(dir))
+        expect(await pairs(reopened)).toEqual(expected)
+        await log.delete()
+      },
+    ),
     {numRuns: 25},
   )
 })

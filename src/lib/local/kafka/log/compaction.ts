@@ -19,9 +19,6 @@ import {syncDirectory, writeFully} from './files.js'
 import {scanBatches} from './scan.js'
 import type {Segment} from './segment.js'
 
-/** How many keys are kept in memory at a time; with more, the segments are gone through more than once. */
-const MAX_KEYS = 1_000_000
-
 /** A longer key is known by its hash. */
 const MAX_KEY_BYTES = 64
 
@@ -38,7 +35,8 @@ export type CompactionOptions = {
   emptyCopy(segment: Segment): Segment
   /** Called in the tick after `by` took the place of `segment` on disk; undefined when nothing was left of it. */
   replaced(segment: Segment, by: Segment | undefined): void
-  maxKeys?: number
+  /** How many keys are kept in memory at a time; with more, the segments are gone through more than once. */
+  maxKeys: number
 }
 
 type Compaction = CompactionOptions & {
@@ -63,7 +61,7 @@ export async function compactSegments(segments: readonly Segment[], options: Com
     tombstonesUntil = Math.min(tombstonesUntil, until)
   }
   while (rest.length > 0) {
-    const {latest, segmentCount} = await latestOffsets(rest, options.maxKeys ?? MAX_KEYS)
+    const {latest, segmentCount} = await latestOffsets(rest, options)
     const upToThere = [...cleaned, ...rest.slice(0, segmentCount)]
     rest = rest.slice(segmentCount)
     cleaned = []
@@ -79,7 +77,7 @@ export async function compactSegments(segments: readonly Segment[], options: Com
 /** Of as many segments as it takes to see `maxKeys` keys, at least one. */
 async function latestOffsets(
   segments: readonly Segment[],
-  maxKeys: number,
+  {maxKeys, isStopped}: CompactionOptions,
 ): Promise<{latest: Map<string, number>; segmentCount: number}> {
   const latest = new Map<string, number>()
   let segmentCount = 0
@@ -88,6 +86,7 @@ async function latestOffsets(
     segmentCount++
     await segment.file.use(async (descriptor) => {
       for await (const batches of scanBatches(descriptor, 0, segment.size, 'batches')) {
+        if (isStopped()) return
         for (const {header, bytes} of batches) {
           const section = await recordsOf(header, bytes)
           if (section === undefined) continue

@@ -10,6 +10,8 @@ export type LogOptions = {
   leaderEpoch?: number
   /** How long compaction keeps tombstones: `delete.retention.ms`. Default a day. */
   deleteRetentionMs?: number
+  /** How many keys compaction keeps in memory at a time. Default 250,000, some 50 MB with long keys. */
+  compactionKeys?: number
   /** Shared by the logs of a process. */
   files?: FilePool
   /** Epoch milliseconds. */
@@ -23,6 +25,7 @@ export const DEFAULTS: Required<LogOptions> = {
   fsync: false,
   leaderEpoch: 0,
   deleteRetentionMs: 24 * 60 * 60 * 1000,
+  compactionKeys: 250_000,
   files: new FilePool(),
   now: Date.now,
   write,

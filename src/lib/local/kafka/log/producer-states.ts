@@ -2,7 +2,7 @@ import type {BatchHeader} from '../../../records/batch.js'
 import {ERROR} from '../api/error-codes.js'
 
 /** A batch that a producer wrote; `timestamp` is its largest, in epoch milliseconds. */
-type ProducedBatch = {firstSequence: number; lastSequence: number; baseOffset: number; timestamp: number}
+export type ProducedBatch = {firstSequence: number; lastSequence: number; baseOffset: number; timestamp: number}
 
 /** What the log knows of a producer id: never changed, only replaced. The newest batch is last. */
 export type Producer = {epoch: number; batches: readonly ProducedBatch[]; seenAt: number}
