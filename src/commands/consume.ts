@@ -4,11 +4,13 @@ import {BaseCommand} from '../lib/base-command.js'
 import {withCluster} from '../lib/kafka/client.js'
 import {fetchSpans} from '../lib/kafka/consume/fetch-loop.js'
 import {envelope, type Format, rawValue, shownValue} from '../lib/kafka/consume/format.js'
+import {readInGroup} from '../lib/kafka/consume/group.js'
 import {fileOutput, type Output, standardOutput} from '../lib/kafka/consume/output.js'
 import {planSpans} from '../lib/kafka/consume/plan.js'
 import {type Position, parsePosition} from '../lib/kafka/consume/range.js'
 import {topicQuestion} from '../lib/kafka/topic-question.js'
 import {sanitize} from '../lib/output/sanitize.js'
+import type {DecodedRecord} from '../lib/records/batch.js'
 
 export default class Consume extends BaseCommand<typeof Consume> {
   static override description = `read records of a topic
@@ -50,6 +52,11 @@ Without --follow it stops where the topic ended when it began. It joins no consu
     }),
     limit: Flags.integer({description: 'stop after so many records', min: 1}),
     follow: Flags.boolean({description: 'go on with what is written from now on'}),
+    group: Flags.string({
+      description: 'join this consumer group, go on after what it has committed, and commit what was written',
+      exclusive: ['partition'],
+      helpValue: '<id>',
+    }),
     'output-file': Flags.string({char: 'o', description: 'file to write to, instead of standard output'}),
   }
 
@@ -82,20 +89,23 @@ Without --follow it stops where the topic ended when it began. It joins no consu
     const kafka = await this.kafka()
     const format = this.format(topic)
     let written = 0
-    await withCluster(kafka, async (cluster) => {
+    await withCluster(kafka, async (cluster, client) => {
       const spans = await planSpans(cluster, {topic, partitions, from, to, follow, readCommitted: true})
-      await fetchSpans(cluster, spans, {
+      const options = {
         topic,
         readCommitted: true,
         timeoutMs: kafka.timeoutMs,
         signal,
-        onBatch: async (partition, records) => {
-          const some = records.slice(0, limit - written)
-          await output.write(Buffer.concat(some.map((record) => format(record, partition))))
-          written += some.length
-          return written < limit
+        limit,
+        onBatch: async (partition: number, records: DecodedRecord[]) => {
+          await output.write(Buffer.concat(records.map((record) => format(record, partition))))
+          written += records.length
         },
-      })
+      }
+      const {group} = this.flags
+      return group === undefined
+        ? fetchSpans(cluster, spans, options)
+        : readInGroup(cluster, client, {...options, group, spans, follow})
     })
     return written
   }

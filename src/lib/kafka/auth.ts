@@ -28,12 +28,14 @@ export function iamSasl(target: KafkaTarget): {
         const token = await tokenFor(host, target).catch((error) => {
           throw Object.assign(error, {retriable: false})
         })
-        const message = Buffer.from(`n,,\x01auth=Bearer ${token}\x01\x01`)
-        await saslAuthenticate({request: {encode: async () => lengthPrefixed(message)}})
+        await saslAuthenticate({request: {encode: async () => lengthPrefixed(bearerMessage(token))}})
       },
     }),
   }
 }
+
+/** What OAUTHBEARER sends for a token (RFC 7628, section 3.1). */
+export const bearerMessage = (token: string): Buffer => Buffer.from(`n,,\x01auth=Bearer ${token}\x01\x01`)
 
 /**
  * A token for one connection to `host`. Throws SkkError: usage when the token could be read or replayed by somebody else

@@ -93,7 +93,8 @@ export async function createClient(
   }
 }
 
-async function readCertificates(file: string): Promise<string> {
+/** The PEM text of `--ca`. Throws SkkError (local I/O). */
+export async function readCertificates(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8')
   } catch (cause) {

@@ -25,11 +25,15 @@ export type FetchLoopOptions = {
   /** Without a successful fetch for so long, the loop fails with the last error. */
   timeoutMs: number
   signal: AbortSignal
+  /** Records to hand over at most. */
+  limit: number
   /**
-   * Takes the records of one batch that lie in the range, in order within a partition and never two at once; nothing more of
-   * that leader is fetched before it resolves. False: enough.
+   * Takes the records of one batch that lie in the range, in order within a partition and never two batches at once; nothing
+   * more of that leader is fetched before it resolves.
    */
-  onBatch(partition: number, records: DecodedBatch['records']): Promise<boolean>
+  onBatch(partition: number, records: DecodedBatch['records']): Promise<void>
+  /** Told after everything before this offset was handed over, or was nothing to hand over. */
+  onPosition?(partition: number, offset: number): void
 }
 
 type Loop = FetchLoopOptions & {
@@ -37,7 +41,9 @@ type Loop = FetchLoopOptions & {
   /** What is not read yet. */
   open: Map<number, Span>
   lastSuccess: number
-  enough: boolean
+  /** Of the limit. */
+  left: number
+  failed: boolean
   /** Serialises `onBatch` between leaders. */
   turn: Promise<unknown>
 }
@@ -45,13 +51,21 @@ type Loop = FetchLoopOptions & {
 /**
  * Reads the spans from their leaders, one fetch under way per leader, following leader changes. Joins no group and commits
  * nothing. Resolves when every position has reached its end (markers and compaction leave gaps, so records cannot tell), when
- * `onBatch` had enough, or on abort. Throws SkkError, BrokerError, RecordError, or what kafkajs throws.
+ * the limit is reached, or on abort. Throws SkkError, BrokerError, RecordError, or what kafkajs throws.
  */
 export async function fetchSpans(cluster: Cluster, spans: readonly Span[], options: FetchLoopOptions): Promise<void> {
   const open = new Map(
     spans.filter(({position, end}) => end === null || position < end).map((span) => [span.partition, {...span}]),
   )
-  const loop: Loop = {...options, cluster, open, lastSuccess: Date.now(), enough: false, turn: Promise.resolve()}
+  const loop: Loop = {
+    ...options,
+    cluster,
+    open,
+    lastSuccess: Date.now(),
+    left: options.limit,
+    failed: false,
+    turn: Promise.resolve(),
+  }
   const workers = new Map<number, Promise<void>>()
   const stopped = aborted(options.signal)
   try {
@@ -66,12 +80,12 @@ export async function fetchSpans(cluster: Cluster, spans: readonly Span[], optio
       await Promise.race([...workers.values(), stopped])
     }
   } finally {
-    loop.enough = true
+    loop.failed = true
     await Promise.race([Promise.allSettled(workers.values()), stopped])
   }
 }
 
-const isOver = (loop: Loop): boolean => loop.enough || loop.signal.aborted
+const isOver = (loop: Loop): boolean => loop.failed || loop.left <= 0 || loop.signal.aborted
 
 function leaderByPartition({cluster, topic}: Loop): Map<number, number> {
   return new Map(cluster.findTopicPartitionMetadata(topic).map(({partitionId, leader}) => [partitionId, leader]))
@@ -147,12 +161,22 @@ async function hand(span: Span, {records, nextOffset}: DecodedBatch, loop: Loop)
   const {position, end} = span
   const wanted = records.filter(({offset}) => offset >= position && (end === null || offset < end))
   if (wanted.length > 0) {
-    const turn = loop.turn.then(() => (isOver(loop) ? false : loop.onBatch(span.partition, wanted)))
+    const turn = loop.turn.then(() => pass(span.partition, wanted, loop))
     loop.turn = turn.catch(() => {})
-    if (!(await turn)) loop.enough = true
+    if (!(await turn)) return
   }
   span.position = Math.max(position, nextOffset)
+  loop.onPosition?.(span.partition, end === null ? span.position : Math.min(span.position, end))
   if (end !== null && span.position >= end) loop.open.delete(span.partition)
+}
+
+/** Whether all of them were handed over. */
+async function pass(partition: number, records: DecodedBatch['records'], loop: Loop): Promise<boolean> {
+  if (isOver(loop)) return false
+  const some = records.slice(0, loop.left)
+  loop.left -= some.length
+  await loop.onBatch(partition, some)
+  return some.length === records.length
 }
 
 function closeGaps(answers: readonly FetchAnswer[], {open}: Loop): void {

@@ -47,7 +47,7 @@ export type Served = Record<number, {minVersion: number; maxVersion: number}>
 
 /** What the broker serves, against what we send. Throws SkkError when something essential is in no common version. */
 export async function askApiVersions(place: Place, exchange: Exchange): Promise<Finding & {served: Served; table: ApiVersion[]}> {
-  const served = await served_(exchange)
+  const served = await ask(exchange)
   const table = compare(addressOf(place), served)
   const essential = table.find(({key, status}) => status !== 'ok' && OURS.find((ours) => ours.key === key)!.essential)
   if (essential) throw versionFault(place, essential)
@@ -57,7 +57,7 @@ export async function askApiVersions(place: Place, exchange: Exchange): Promise<
 }
 
 /** A broker that does not know v2 says so in the form of v0, and adds what it serves (KIP-511). */
-async function served_(exchange: Exchange): Promise<Served> {
+async function ask(exchange: Exchange): Promise<Served> {
   const answer = new Reader(await exchange.ask(18, 2, Buffer.alloc(0)))
   answer.int16()
   const ranges = answer.array(() => [answer.int16(), {minVersion: answer.int16(), maxVersion: answer.int16()}] as const)

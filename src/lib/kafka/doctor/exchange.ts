@@ -4,6 +4,7 @@ import type {Broker} from '../broker.js'
 import {frameGuard} from '../socket.js'
 import {Reader, Writer} from '../wire.js'
 import type {Place} from './check.js'
+import type {Dial} from './network.js'
 
 type Waiting = {resolve(body: Buffer): void; reject(error: Error): void}
 
@@ -84,7 +85,7 @@ export function brokerOf(exchange: Exchange, {host, port}: Place, versions: Brok
 }
 
 /** Whether the peer answers Kafka's ApiVersions in plaintext. */
-export async function speaksKafka(dial: () => Promise<Socket>): Promise<boolean> {
+export async function speaksKafka(dial: Dial): Promise<boolean> {
   return answers(dial, async (exchange) => {
     await exchange.ask(18, 0, Buffer.alloc(0))
     return true
@@ -92,14 +93,14 @@ export async function speaksKafka(dial: () => Promise<Socket>): Promise<boolean>
 }
 
 /** Whether the broker would take a login on this connection. */
-export async function offersLogin(dial: () => Promise<Socket>): Promise<boolean> {
+export async function offersLogin(dial: Dial): Promise<boolean> {
   return answers(dial, async (exchange) => {
     const errorCode = new Reader(await exchange.ask(17, 1, new Writer().string('OAUTHBEARER').finish())).int16()
     return errorCode === 0 || errorCode === 33
   })
 }
 
-async function answers(dial: () => Promise<Socket>, ask: (exchange: Exchange) => Promise<boolean>): Promise<boolean> {
+async function answers(dial: Dial, ask: (exchange: Exchange) => Promise<boolean>): Promise<boolean> {
   const socket = await dial()
   try {
     return await ask(new Exchange(socket))

@@ -5,6 +5,7 @@ import tls from 'node:tls'
 import type {SkkError} from '../../errors.js'
 import {reasonOf} from '../unreachable.js'
 import {addressOf, type Finding, fault, type Place} from './check.js'
+import type {Dial} from './network.js'
 
 /** The TLS connection over `socket`, once its certificate has been verified, and what the certificate says. */
 export async function secure(
@@ -26,7 +27,7 @@ export async function secure(
 }
 
 /** Whether a peer answers a TLS handshake; nothing else is sent. */
-export async function speaksTls({host}: Place, dial: () => Promise<net.Socket>): Promise<boolean> {
+export async function speaksTls({host}: Place, dial: Dial): Promise<boolean> {
   const socket = await dial()
   const connection = tls.connect({...nameOf(host), socket, host, rejectUnauthorized: false})
   try {

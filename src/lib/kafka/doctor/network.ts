@@ -1,6 +1,7 @@
 import {lookup} from 'node:dns/promises'
 import {once} from 'node:events'
 import net from 'node:net'
+import {addAbortSignal, type Duplex} from 'node:stream'
 
 import type {SkkError} from '../../errors.js'
 import {isLoopback} from '../auth.js'
@@ -10,6 +11,12 @@ import {addressOf, type Finding, fault, isServerlessName, type Place} from './ch
 
 /** Opens another connection by the way that was found to work. */
 export type Dial = () => Promise<net.Socket>
+
+/** A socket that is destroyed when the signal comes, and whose errors are heard by whoever waits for it, or by nobody. */
+function ending<T extends Duplex>(socket: T, signal: AbortSignal): T {
+  socket.on('error', () => {})
+  return addAbortSignal(signal, socket)
+}
 
 /** The addresses of a name, as the operating system resolves it. */
 export async function resolve({host}: Place): Promise<Finding & {addresses: string[]}> {
@@ -26,26 +33,20 @@ export async function connect(
   addresses: readonly string[],
   signal: AbortSignal,
 ): Promise<Finding & {socket: net.Socket}> {
-  const sockets = addresses.map((host) => net.connect({host, port}))
-  signal.addEventListener('abort', () => {
-    for (const socket of sockets) socket.destroy()
-  })
-  const silenced = sockets.map(async (socket) => {
-    await once(socket, 'connect')
-    return socket
-  })
-  const socket = await Promise.any(silenced).catch(({errors}: AggregateError) => {
+  const sockets = addresses.map((host) => ending(net.connect({host, port}), signal))
+  const connected = sockets.map((socket) => once(socket, 'connect').then(() => socket))
+  const socket = await Promise.any(connected).catch(({errors}: AggregateError) => {
     throw errors[0]
   })
-  for (const other of sockets) if (other !== socket) other.on('error', () => {}).destroy()
+  for (const other of sockets) if (other !== socket) other.destroy()
   return {socket, detail: `connected to ${socket.remoteAddress}`}
 }
 
 /** The connection through the tunnel. Its failures name the tunnel. */
-export async function throughTunnel({host, port, target}: Place): Promise<Finding & {socket: net.Socket}> {
+export async function throughTunnel({host, port, target}: Place, signal: AbortSignal): Promise<Finding & {socket: net.Socket}> {
   const via = target.via!
   const tunnel = parseVia(via)
-  const socket = connectVia(tunnel)(host, port)
+  const socket = ending(connectVia(tunnel)(host, port), signal)
   await once(socket, 'connect').catch((error: Error) => {
     throw fault(error.message, 'Start the tunnel, or correct `--via`.', error)
   })

@@ -58,10 +58,10 @@ async function stored(cluster: Cluster): Promise<string[]> {
     topic: TOPIC,
     readCommitted: true,
     timeoutMs: 10_000,
+    limit: Number.POSITIVE_INFINITY,
     signal: new AbortController().signal,
     onBatch: async (partition, records) => {
       for (const {value} of records) values.push({partition, value: value!.toString()})
-      return true
     },
   })
   return values.sort((a, b) => a.partition - b.partition).map(({value}) => value)
