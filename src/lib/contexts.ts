@@ -97,6 +97,7 @@ export async function chosenContext(
 }
 
 async function choose(flags: TargetFlags, surroundings: Surroundings): Promise<Choice | undefined> {
+  refuseEmpty(flags)
   const chosen = await chosenContext(flags, surroundings)
   if (!chosen) return undefined
 
@@ -117,6 +118,13 @@ export function contextNamed(name: string, {contexts}: Contexts, configDir: stri
       ? `Did you mean "${meant}"? Run \`skk contexts list\` to see all.`
       : 'Run `skk contexts list` to see all, or `skk contexts set` to make one.',
   })
+}
+
+/** A variable that is not set must not silently become the current context. */
+function refuseEmpty(flags: TargetFlags): void {
+  const empty = Object.entries(flags).find(([, value]) => value === '')
+  if (empty)
+    throw new SkkError(`--${empty[0]} is empty`, {code: 'USAGE', exit: 'usage', hint: 'Give it a value, or leave it out.'})
 }
 
 async function settle(choice: Choice | undefined, flags: TargetFlags, surroundings: Surroundings): Promise<Target> {

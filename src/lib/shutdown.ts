@@ -1,6 +1,7 @@
 import {EXIT} from './errors.js'
 
-export type StopReason = 'SIGINT' | 'SIGTERM' | 'EPIPE'
+/** A signal, a reader that closed standard output, or a standard output that takes no more. */
+export type StopReason = 'SIGINT' | 'SIGTERM' | 'EPIPE' | 'OUTPUT'
 export type Cleanup = (reason: StopReason) => unknown
 
 /** How long clean-up may take altogether before the process ends all the same. */
@@ -8,7 +9,12 @@ const CLEANUP_MS = 5_000
 /** After the clean-ups the command may still print its closing lines. */
 const LAST_WORDS_MS = 200
 
-export const exitCodeOf: Record<StopReason, number> = {SIGINT: EXIT.interrupted, SIGTERM: EXIT.terminated, EPIPE: EXIT.ok}
+export const exitCodeOf: Record<StopReason, number> = {
+  SIGINT: EXIT.interrupted,
+  SIGTERM: EXIT.terminated,
+  EPIPE: EXIT.ok,
+  OUTPUT: EXIT.localIo,
+}
 
 const cleanups = new Set<Cleanup>()
 let stopping: {reason: StopReason; finished: Promise<void>} | undefined
@@ -32,7 +38,7 @@ export const stopFinished = async (): Promise<void> => stopping?.finished
 export function stop(reason: StopReason, exit: (code: number) => void = process.exit): void {
   const code = exitCodeOf[stopping?.reason ?? reason]
   if (stopping) {
-    if (reason !== 'EPIPE') exit(code)
+    if (isSignal(reason)) exit(code)
     return
   }
 
@@ -42,7 +48,7 @@ export function stop(reason: StopReason, exit: (code: number) => void = process.
     exit(code)
     return
   }
-  if (reason !== 'EPIPE') process.stderr.write('stopping… (Ctrl-C again to stop at once)\n')
+  if (isSignal(reason)) process.stderr.write('stopping… (Ctrl-C again to stop at once)\n')
   const finished = Promise.race([
     Promise.allSettled(running.map(async (cleanup) => cleanup(reason))).then(() => {}),
     new Promise<void>((resolve) => setTimeout(resolve, CLEANUP_MS).unref()),
@@ -51,6 +57,8 @@ export function stop(reason: StopReason, exit: (code: number) => void = process.
   // Not unref'ed: it is what ends a command that does not notice that it was stopped.
   void finished.then(() => setTimeout(() => exit(code), LAST_WORDS_MS))
 }
+
+const isSignal = (reason: StopReason): boolean => reason === 'SIGINT' || reason === 'SIGTERM'
 
 /** oclif leaves signals to Node, which ends the process without any clean-up. */
 export function stopOnSignals(): void {

@@ -5,7 +5,7 @@ import {asFailure, Bug, usage} from './failures.js'
 import {nearest} from './nearest.js'
 import {renderFailure, renderFailureJson} from './output/failure.js'
 import {outputFailure} from './output/stdout.js'
-import {stop, stopOnSignals} from './shutdown.js'
+import {stop, stopOnSignals, stopReason} from './shutdown.js'
 
 /** Warnings about Node that a user of skk can do nothing about. */
 const hushed: Record<string, string> = {
@@ -48,10 +48,10 @@ function hushWarnings(): void {
 function watchOutput(): void {
   process.stdout.removeAllListeners('error')
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    const {exitCode, text} = outputFailure(error)
-    if (text === undefined) return stop('EPIPE')
-    process.stderr.write(`${text}\n`)
-    process.exit(exitCode)
+    // The reader has what it wanted, as in `skk topics list | head -1`.
+    if (error.code === 'EPIPE') return stop('EPIPE')
+    if (!stopReason()) process.stderr.write(`${renderFailure(outputFailure(error))}\n`)
+    stop('OUTPUT')
   })
   // Whoever closed standard error does not want to hear about it.
   process.stderr.on('error', () => {})
@@ -64,6 +64,8 @@ const withHelpWord = (argv: string[]): string[] => (argv[0] === 'help' ? [...arg
 function unknownCommand(error: Error, config: Config): SkkError | undefined {
   const id = /^command (.*) not found$/.exec(error.message)?.[1]
   if (id === undefined) return undefined
+
+  if (id.startsWith('-')) return usage(`"${id}" stands before the command; flags come after it`, {command: ''})
 
   const words = id.split(':')
   for (let length = words.length - 1; length > 0; length--) {

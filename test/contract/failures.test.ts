@@ -24,6 +24,8 @@ describe('a usage error', () => {
     ['contexts list orders', 'unexpected argument "orders"'],
     ['contexts list --quiet orders', 'unexpected argument "orders"'],
     ['contexts list --cluster a --bootstrap b:1', '--cluster=a cannot also be provided when using --bootstrap'],
+    ['contexts set --unset everything', 'expected --unset=everything to be one of: cluster, '],
+    ['--quiet contexts list', '"--quiet" stands before the command'],
     ['contexts lst', 'unknown command "contexts lst"'],
     ['frobnicate', 'unknown command "frobnicate"'],
     ['contexts list --query [', 'cannot apply --query: '],
@@ -67,6 +69,13 @@ describe('a usage error', () => {
 
     expect(stderr).toContain('Did you mean `npx skk contexts list`?')
   })
+})
+
+it('a missing argument is named as it is written in the help', async () => {
+  const {code, stderr} = await ended('remove', {program: fixture})
+
+  expect(stderr).toContain('error: missing TOPIC\n')
+  expect(code).toBe(2)
 })
 
 describe('a bug', () => {

@@ -67,6 +67,7 @@ describe('a full disk behind standard output', () => {
     expect(await shell('$skk contexts list > /dev/full')).toMatchObject({code: 9})
     expect(await shell('$skk contexts list --plain > /dev/full')).toMatchObject({code: 9})
     expect(await shell('$fixture drip > /dev/full')).toMatchObject({code: 9})
+    expect(cleanedUp()).toBe('OUTPUT')
     expect(await shell('$skk --version > /dev/full')).toMatchObject({code: 9})
   })
 })

@@ -90,6 +90,15 @@ describe('which cluster', () => {
     expect(target.account).toMatchObject({credentials: {profile: 'p'}})
   })
 
+  it.each(['context', 'cluster', 'bootstrap', 'profile', 'region'])(
+    '--%s without a value does not mean the current context',
+    async (flag) => {
+      await context('current', {cluster: ARN})
+
+      await expect(resolve({[flag]: ''})).rejects.toMatchObject({exitCode: 2, message: `--${flag} is empty`})
+    },
+  )
+
   it('a malformed bootstrap is a usage error', async () => {
     await expect(resolve({bootstrap: 'host'})).rejects.toMatchObject({
       exitCode: 2,
