@@ -237,27 +237,25 @@ export abstract class BaseCommand<C extends typeof Command> extends Command {
     const open = Object.entries(questions) as [Key, Question][]
     const clusterMissing = cluster ? await this.target().then(() => undefined, missingCluster) : undefined
     if (open.length === 0 && !clusterMissing) return {}
-    if (!this.interactive())
-      throw clusterMissing && open.length === 0
-        ? clusterMissing
-        : this.missing(
-            open.map(([, question]) => question),
-            clusterMissing,
-          )
+    if (!this.interactive()) throw this.missing(Object.values(questions), clusterMissing)
 
     if (clusterMissing) await this.chooseContext(clusterMissing)
     const answers: Partial<Record<Key, string>> = {}
-    for (const [key, {name, message, choices, example}] of open) {
-      const known = (await choices?.()) ?? []
-      const answer = known.length > 0 ? await askChoice(message, known) : await askText(message, example)
-      answers[key] = answer
-      this.argv.push(...(name.startsWith('-') ? [name, answer] : [answer]))
-    }
+    for (const [key, question] of open) answers[key] = await this.ask(question)
     this.note(`$ ${this.typed([])}`)
     return answers
   }
 
+  /** The answer becomes part of the command line, as if it had been typed. */
+  private async ask({name, message, choices, example}: Question): Promise<string> {
+    const known = (await choices?.()) ?? []
+    const answer = known.length > 0 ? await askChoice(message, known) : await askText(message, example)
+    this.argv.push(...(name.startsWith('-') ? [name, answer] : [answer]))
+    return answer
+  }
+
   private missing(open: readonly Question[], clusterMissing: SkkError | undefined): SkkError {
+    if (clusterMissing && open.length === 0) return clusterMissing
     const names = [...open.map(({name}) => name), ...(clusterMissing ? ['a cluster (--context, --cluster or --bootstrap)'] : [])]
     const filled = open.flatMap(({name, example}) => (name.startsWith('-') ? [name, example] : [example]))
     return new SkkError(`missing ${names.join(' and ')}`, {
