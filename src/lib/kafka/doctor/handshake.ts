@@ -13,11 +13,7 @@ export async function secure(
   socket: net.Socket,
   ca: string | undefined,
 ): Promise<Finding & {socket: tls.TLSSocket}> {
-  // The verdict is read below, before anything is sent: with a refused certificate Node would show nothing of it.
-  const verdict = {rejectUnauthorized: false}
-  const connection = tls.connect({...nameOf(host), socket, host, ...(ca !== undefined && {ca}), ...verdict})
-  socket.on('error', (error) => connection.destroy(error))
-  await once(connection, 'secureConnect')
+  const connection = await shakeHands(host, socket, ca)
   const certificate = connection.getPeerCertificate()
   if (!connection.authorized) {
     connection.destroy()
@@ -29,16 +25,23 @@ export async function secure(
 /** Whether a peer answers a TLS handshake; nothing else is sent. */
 export async function speaksTls({host}: Place, dial: Dial): Promise<boolean> {
   const socket = await dial()
-  const connection = tls.connect({...nameOf(host), socket, host, rejectUnauthorized: false})
-  try {
-    socket.on('error', (error) => connection.destroy(error))
-    await once(connection, 'secureConnect')
-    return true
-  } catch {
-    return false
-  } finally {
-    connection.destroy()
-  }
+  const connection = await shakeHands(host, socket, undefined).catch(() => undefined)
+  socket.destroy()
+  return connection !== undefined
+}
+
+/**
+ * A connection whose certificate has not been judged yet: `authorized` tells, and nothing may be sent before. Node would show
+ * nothing of a certificate that it refuses itself.
+ */
+async function shakeHands(host: string, socket: net.Socket, ca: string | undefined): Promise<tls.TLSSocket> {
+  const options = {...nameOf(host), ...(ca !== undefined && {ca}), rejectUnauthorized: false}
+  const connection = tls.connect({socket, host, ...options})
+  // A broken connection below is told to both, and may be told twice.
+  connection.on('error', () => {})
+  socket.on('error', (error) => connection.destroy(error))
+  await once(connection, 'secureConnect')
+  return connection
 }
 
 const nameOf = (host: string): {servername?: string} => (net.isIP(host) ? {} : {servername: host})

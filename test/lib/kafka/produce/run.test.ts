@@ -1,71 +1,11 @@
-import {Readable} from 'node:stream'
-
-import {describe, expect, it, onTestFinished, vi} from 'vitest'
+import {describe, expect, it} from 'vitest'
 
 import type {Cluster} from '../../../../src/lib/kafka/cluster.js'
-import {fetchSpans} from '../../../../src/lib/kafka/consume/fetch-loop.js'
-import {planSpans} from '../../../../src/lib/kafka/consume/plan.js'
 import {lineParser} from '../../../../src/lib/kafka/produce/records.js'
-import {type ProduceOptions, type ProduceReport, produceLines} from '../../../../src/lib/kafka/produce/run.js'
 import {createTopics} from '../../../../src/lib/kafka/topics.js'
 import {stack} from '../../../support/stack.js'
 import {type Chaos, chaos, plaintext, work} from '../cluster-fixture.js'
-
-const TOPIC = 'orders'
-
-const silent = {onCarriageReturn() {}, onNotIdempotent() {}, onProgress() {}}
-
-const numbers = (count: number, from = 0): string => Array.from({length: count}, (_, i) => `${from + i}\n`).join('')
-
-/** Produces what standard input gives. */
-async function produceText(
-  cluster: Cluster,
-  input: string | AsyncIterable<Buffer>,
-  options: Partial<ProduceOptions> = {},
-): Promise<ProduceReport> {
-  const stream = typeof input === 'string' ? Readable.from([Buffer.from(input)]) : Readable.from(input)
-  const spy = vi.spyOn(process, 'stdin', 'get').mockReturnValue(stream as never)
-  onTestFinished(() => spy.mockRestore())
-  return produceLines(
-    cluster,
-    {
-      topic: TOPIC,
-      inputs: [{name: 'standard input', bytes: null}],
-      parse: lineParser({keySeparator: null, missingKeyIsNull: false, key: null, headers: [], partition: null}),
-      keyed: false,
-      compression: 'none',
-      deliveryTimeoutMs: 20_000,
-      dryRun: false,
-      signal: new AbortController().signal,
-      ...options,
-    },
-    silent,
-  )
-}
-
-/** All values of the topic, by partition in order of their offsets. */
-async function stored(cluster: Cluster): Promise<string[]> {
-  const spans = await planSpans(cluster, {
-    topic: TOPIC,
-    partitions: null,
-    from: {kind: 'beginning'},
-    to: null,
-    follow: false,
-    readCommitted: true,
-  })
-  const values: {partition: number; value: string}[] = []
-  await fetchSpans(cluster, spans, {
-    topic: TOPIC,
-    readCommitted: true,
-    timeoutMs: 10_000,
-    limit: Number.POSITIVE_INFINITY,
-    signal: new AbortController().signal,
-    onBatch: async (partition, records) => {
-      for (const {value} of records) values.push({partition, value: value!.toString()})
-    },
-  })
-  return values.sort((a, b) => a.partition - b.partition).map(({value}) => value)
-}
+import {numbers, produceText, TOPIC, valuesOf} from '../records-fixture.js'
 
 async function prepared(partitions = 1): Promise<{local: Awaited<ReturnType<typeof stack>>; way: Chaos}> {
   const local = await stack()
@@ -83,7 +23,7 @@ describe('producing', () => {
 
     const {report, values} = await work(plaintext(local), async (cluster) => ({
       report: await produceText(cluster, numbers(5_003)),
-      values: await stored(cluster),
+      values: await valuesOf(cluster),
     }))
 
     expect(report).toMatchObject({read: 5_003, acked: 5_003, rejected: 0, unknown: 0, unsent: 0, failure: null, badLine: null})
@@ -102,7 +42,7 @@ describe('producing', () => {
         way.connect,
       )
 
-      const values = await work(plaintext(local), stored)
+      const values = await work(plaintext(local), valuesOf)
       expect(report).toMatchObject({read: 5_003, acked: 5_003, failure: null})
       expect(values).toEqual(numbers(5_003).trim().split('\n'))
     },
@@ -124,7 +64,7 @@ describe('producing', () => {
       way.connect,
     )
 
-    const values = await work(plaintext(local), stored)
+    const values = await work(plaintext(local), valuesOf)
     expect(report).toMatchObject({read: 200, acked: 200, unknown: 0, unsent: 0, failure: null})
     expect(values).toEqual(numbers(200).trim().split('\n'))
   })
@@ -140,7 +80,7 @@ describe('producing', () => {
       way.connect,
     )
 
-    const values = await work(plaintext(local), stored)
+    const values = await work(plaintext(local), valuesOf)
     expect(report).toMatchObject({read: 100, acked: 0, unknown: 0, unsent: 100})
     expect(report.failure).toBeInstanceOf(Error)
     expect(values).toEqual([])
@@ -166,7 +106,7 @@ describe('producing', () => {
 
     const {report, values} = await work(plaintext(local), async (cluster) => ({
       report: await produceText(cluster, input),
-      values: await stored(cluster),
+      values: await valuesOf(cluster),
     }))
 
     expect(report).toMatchObject({read: 3, acked: 2, rejected: 1, unsent: 0, failure: null})
@@ -182,7 +122,7 @@ describe('producing', () => {
 
     const {report, values} = await work(plaintext(local), async (cluster) => ({
       report: await produceText(cluster, 'a:1\nb:2\nno separator\nc:3\n', {parse}),
-      values: await stored(cluster),
+      values: await valuesOf(cluster),
     }))
 
     expect(report).toMatchObject({read: 3, acked: 2, rejected: 1, unsent: 0})
@@ -196,7 +136,7 @@ describe('producing', () => {
     async function* input(cluster: Cluster): AsyncGenerator<Buffer> {
       yield Buffer.from('early\n')
       await new Promise((resolve) => setTimeout(resolve, 500))
-      seen.push(await stored(cluster))
+      seen.push(await valuesOf(cluster))
       yield Buffer.from('late\n')
     }
 
@@ -210,7 +150,7 @@ describe('producing', () => {
 
     const {report, values} = await work(plaintext(local), async (cluster) => ({
       report: await produceText(cluster, numbers(10), {dryRun: true}),
-      values: await stored(cluster),
+      values: await valuesOf(cluster),
     }))
 
     expect(report).toMatchObject({read: 10, acked: 0, unsent: 10})
@@ -231,7 +171,7 @@ describe('producing', () => {
 
     const {report, values} = await work(plaintext(local), async (cluster) => ({
       report: await produceText(cluster, endless(), {signal: stop.signal}),
-      values: await stored(cluster),
+      values: await valuesOf(cluster),
     }))
 
     expect(report.unknown).toBe(0)

@@ -1,0 +1,248 @@
+import {setTimeout as delay} from 'node:timers/promises'
+
+import {describe, expect, it} from 'vitest'
+
+import type {SkkError} from '../../../../src/lib/errors.js'
+import type {Cluster} from '../../../../src/lib/kafka/cluster.js'
+import {type FetchLoopOptions, fetchSpans} from '../../../../src/lib/kafka/consume/fetch-loop.js'
+import {type PlanOptions, planSpans} from '../../../../src/lib/kafka/consume/plan.js'
+import {parsePosition} from '../../../../src/lib/kafka/consume/range.js'
+import {recordParser} from '../../../../src/lib/kafka/produce/records.js'
+import {createTopics} from '../../../../src/lib/kafka/topics.js'
+import type {Local} from '../../../../src/lib/local/index.js'
+import {stack} from '../../../support/stack.js'
+import {chaos, plaintext, work} from '../cluster-fixture.js'
+import {numbers, produceText, TOPIC} from '../records-fixture.js'
+
+type Request = {from?: string; to?: string; partitions?: number[]; follow?: boolean} & Partial<FetchLoopOptions>
+
+/** What is read, as `partition@offset:value`. */
+async function read(
+  cluster: Cluster,
+  {from = 'beginning', to, partitions, follow = false, ...options}: Request = {},
+): Promise<string[]> {
+  const plan: PlanOptions = {
+    topic: TOPIC,
+    partitions: partitions ?? null,
+    from: parsePosition(from),
+    to: to === undefined ? null : parsePosition(to),
+    follow,
+    readCommitted: true,
+  }
+  const seen: string[] = []
+  await fetchSpans(cluster, await planSpans(cluster, plan), {
+    topic: TOPIC,
+    readCommitted: true,
+    timeoutMs: 10_000,
+    limit: Number.POSITIVE_INFINITY,
+    signal: new AbortController().signal,
+    onBatch: async (partition, records) => {
+      for (const {offset, value} of records) seen.push(`${partition}@${offset}:${value}`)
+    },
+    ...options,
+  })
+  return seen.sort()
+}
+
+async function topic(partitions: number, brokers = 1): Promise<Local> {
+  const local = await stack({brokers})
+  await work(plaintext(local), (cluster) =>
+    createTopics(cluster, [{name: TOPIC, partitions, replicationFactor: 3, configs: {}}], {dryRun: false, timeoutMs: 5_000}),
+  )
+  return local
+}
+
+/** Ten records, stamped a second apart from this time on. */
+const START = Date.UTC(2026, 10, 20, 10)
+
+async function tenRecords(): Promise<Local> {
+  const local = await topic(1)
+  const lines = Array.from(
+    {length: 10},
+    (_, i) => `${JSON.stringify({value: `${i}`, timestamp: new Date(START + i * 1_000).toISOString()})}\n`,
+  )
+  const parse = recordParser({headers: [], partition: null, keepPartition: false})
+  await work(plaintext(local), (cluster) => produceText(cluster, lines.join(''), {parse}))
+  return local
+}
+
+describe('a range', () => {
+  it.each([
+    [{}, '0123456789'],
+    [{from: '3'}, '3456789'],
+    [{from: '3', to: '5'}, '34'],
+    [{to: '0'}, ''],
+    [{to: '-8'}, '01'],
+    [{from: '-2'}, '89'],
+    [{from: '-99'}, '0123456789'],
+    [{from: 'end'}, ''],
+    [{from: '10'}, ''],
+    [{from: '99', to: '100'}, ''],
+    [{to: '99'}, '0123456789'],
+    [{from: '5', to: '3'}, ''],
+    [{from: '2026-11-20T10:00:04Z'}, '456789'],
+    [{from: '2026-11-20T10:00:04.001'}, '56789'],
+    [{to: '2026-11-20T10:00:02Z'}, '01'],
+    [{from: '2026-11-20T10:00:02Z', to: '2026-11-20T10:00:04Z'}, '23'],
+    [{from: '2027-01-01'}, ''],
+    [{limit: 3}, '012'],
+  ])('%o', async (request, digits) => {
+    const local = await tenRecords()
+
+    const seen = await work(plaintext(local), (cluster) => read(cluster, request))
+
+    expect(seen.map((record) => record.split(':')[1]).join('')).toBe(digits)
+  })
+
+  it('holds for each partition, of those that are asked for', async () => {
+    const local = await topic(3)
+    const parse = (partition: number) => recordParser({headers: [], partition, keepPartition: false})
+    const lines = ['a', 'b', 'c'].map((value) => `{"value":"${value}"}\n`).join('')
+    await work(plaintext(local), async (cluster) => {
+      for (const partition of [0, 1, 2]) await produceText(cluster, lines, {parse: parse(partition)})
+    })
+
+    const seen = await work(plaintext(local), (cluster) => read(cluster, {from: '-2', partitions: [0, 2]}))
+
+    expect(seen).toEqual(['0@1:b', '0@2:c', '2@1:b', '2@2:c'])
+  })
+
+  it('of a partition that does not exist is exit 3', async () => {
+    const local = await topic(2)
+
+    await expect(work(plaintext(local), (cluster) => read(cluster, {partitions: [0, 7]}))).rejects.toMatchObject({
+      code: 'PARTITION_NOT_FOUND',
+      exitCode: 3,
+      message: 'topic "orders" has no partition 7; it has 2',
+    })
+  })
+
+  it('is pinned at the start: what is written later is not read', async () => {
+    const local = await tenRecords()
+
+    let count = 0
+    await work(plaintext(local), (cluster) =>
+      read(cluster, {
+        onBatch: async (_, records) => {
+          count += records.length
+          await produceText(cluster, 'late\n')
+        },
+      }),
+    )
+
+    expect(count).toBe(10)
+  })
+})
+
+describe('following', () => {
+  it('goes on with what is written, from the end', async () => {
+    const local = await tenRecords()
+    const stop = new AbortController()
+    const values: string[] = []
+
+    const reading = work(plaintext(local), (cluster) =>
+      read(cluster, {
+        from: 'end',
+        follow: true,
+        signal: stop.signal,
+        onBatch: async (_, records) => {
+          values.push(...records.map(({value}) => value!.toString()))
+          if (values.includes('new')) stop.abort()
+        },
+      }),
+    )
+    await delay(500)
+    await work(plaintext(local), (cluster) => produceText(cluster, 'new\n'))
+    await reading
+
+    expect(values).toEqual(['new'])
+  })
+
+  it('waits for an offset that is still to come', async () => {
+    const local = await tenRecords()
+
+    const reading = work(plaintext(local), (cluster) => read(cluster, {from: '9', to: '12', follow: true}))
+    await delay(300)
+    await work(plaintext(local), (cluster) => produceText(cluster, 'a\nb\nc\n'))
+
+    expect(await reading).toEqual(['0@10:a', '0@11:b', '0@9:9'])
+  })
+})
+
+describe('reading', () => {
+  it('takes everything from several leaders, in order within a partition', async () => {
+    const local = await topic(6, 3)
+    await work(plaintext(local), (cluster) => produceText(cluster, numbers(30_000)))
+
+    const order: Record<number, number[]> = {}
+    const seen = await work(plaintext(local), (cluster) =>
+      read(cluster, {
+        onBatch: async (partition, records) => {
+          order[partition] = [...(order[partition] ?? []), ...records.map(({offset}) => offset)]
+        },
+      }),
+    )
+
+    expect(seen).toEqual([])
+    expect(Object.values(order).flat()).toHaveLength(30_000)
+    for (const offsets of Object.values(order)) expect(offsets).toEqual(offsets.map((_, i) => i))
+  })
+
+  it('survives connections that end', async () => {
+    const local = await topic(1)
+    await work(plaintext(local), (cluster) => produceText(cluster, numbers(20_000)))
+    const way = await chaos()
+    let cuts = 0
+
+    const seen = await work(
+      plaintext(local),
+      (cluster) =>
+        read(cluster, {
+          from: '0',
+          onBatch: async () => {
+            if (cuts++ < 3) way.bringDown(100)
+          },
+        }),
+      way.connect,
+    )
+
+    expect(cuts).toBeGreaterThan(0)
+    expect(seen).toEqual([])
+  })
+
+  it('fails with exit 5 once no fetch has succeeded for the timeout', async () => {
+    const local = await tenRecords()
+    const way = await chaos()
+    const started = Date.now()
+
+    const failure: SkkError = await work(
+      {...plaintext(local), timeoutMs: 1_000},
+      (cluster) => {
+        setTimeout(() => way.bringDown(), 300)
+        return read(cluster, {from: 'end', follow: true, timeoutMs: 1_000})
+      },
+      way.connect,
+    ).catch((error) => error)
+
+    expect(failure).toMatchObject({exitCode: 5})
+    expect(Date.now() - started).toBeLessThan(8_000)
+  })
+
+  it('stops at once when it is told to, though its reader takes nothing more', async () => {
+    const local = await tenRecords()
+    const stop = new AbortController()
+
+    const started = Date.now()
+    await work(plaintext(local), (cluster) =>
+      read(cluster, {
+        signal: stop.signal,
+        onBatch: () => {
+          stop.abort()
+          return new Promise(() => {})
+        },
+      }),
+    )
+
+    expect(Date.now() - started).toBeLessThan(2_000)
+  })
+})

@@ -1,0 +1,66 @@
+import {Readable} from 'node:stream'
+
+import {onTestFinished, vi} from 'vitest'
+
+import type {Cluster} from '../../../src/lib/kafka/cluster.js'
+import {fetchSpans} from '../../../src/lib/kafka/consume/fetch-loop.js'
+import {planSpans} from '../../../src/lib/kafka/consume/plan.js'
+import {lineParser} from '../../../src/lib/kafka/produce/records.js'
+import {type ProduceEvents, type ProduceOptions, type ProduceReport, produceLines} from '../../../src/lib/kafka/produce/run.js'
+
+export const TOPIC = 'orders'
+
+const silent = {onCarriageReturn() {}, onNotIdempotent() {}, onProgress() {}}
+
+export const numbers = (count: number, from = 0): string => Array.from({length: count}, (_, i) => `${from + i}\n`).join('')
+
+/** Produces what standard input gives. */
+export async function produceText(
+  cluster: Cluster,
+  input: string | AsyncIterable<Buffer>,
+  options: Partial<ProduceOptions> = {},
+  events: Partial<ProduceEvents> = {},
+): Promise<ProduceReport> {
+  const stream = typeof input === 'string' ? Readable.from([Buffer.from(input)]) : Readable.from(input)
+  const spy = vi.spyOn(process, 'stdin', 'get').mockReturnValue(stream as never)
+  onTestFinished(() => spy.mockRestore())
+  return produceLines(
+    cluster,
+    {
+      topic: TOPIC,
+      inputs: [{name: 'standard input', bytes: null}],
+      parse: lineParser({keySeparator: null, missingKeyIsNull: false, key: null, headers: [], partition: null}),
+      keyed: false,
+      compression: 'none',
+      deliveryTimeoutMs: 20_000,
+      dryRun: false,
+      signal: new AbortController().signal,
+      ...options,
+    },
+    {...silent, ...events},
+  )
+}
+
+/** All values of the topic, by partition in order of their offsets. */
+export async function valuesOf(cluster: Cluster): Promise<string[]> {
+  const spans = await planSpans(cluster, {
+    topic: TOPIC,
+    partitions: null,
+    from: {kind: 'beginning'},
+    to: null,
+    follow: false,
+    readCommitted: true,
+  })
+  const values: {partition: number; value: string}[] = []
+  await fetchSpans(cluster, spans, {
+    topic: TOPIC,
+    readCommitted: true,
+    timeoutMs: 10_000,
+    limit: Number.POSITIVE_INFINITY,
+    signal: new AbortController().signal,
+    onBatch: async (partition, records) => {
+      for (const {value} of records) values.push({partition, value: value!.toString()})
+    },
+  })
+  return values.sort((a, b) => a.partition - b.partition).map(({value}) => value)
+}
