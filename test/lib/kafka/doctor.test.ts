@@ -287,11 +287,10 @@ describe('API versions', () => {
     const {apiVersions, checks, failure} = await diagnose(iam(local.bootstrap))
 
     expect(failure).toBeUndefined()
-    expect(apiVersions.filter(({status}) => status !== 'ok')).toMatchObject([
-      {api: 'OffsetCommit', broker: [6, 8], ours: [0, 5], status: 'below minimum'},
-      {api: 'OffsetFetch', broker: [5, 7], ours: [1, 4], status: 'below minimum'},
-    ])
-    expect(checks.find(({layer}) => layer === 'apiVersions')?.detail).toMatch(/OffsetCommit below minimum/)
+    const low = apiVersions.filter(({broker, ours}) => broker && ours[1] < broker[0])
+    expect(low).toContainEqual(expect.objectContaining({api: 'OffsetCommit', broker: [6, 8], status: 'below minimum'}))
+    expect(apiVersions.filter(({status}) => status !== 'ok')).toEqual(low)
+    expect(checks.find(({layer}) => layer === 'apiVersions')?.detail).toMatch(/; OffsetCommit below minimum/)
   })
 
   it('are listed once for brokers that agree', async () => {
@@ -341,7 +340,7 @@ describe('the versions that skk is said to send', () => {
     }))
 
   it.each(requests)('are those of requests/, API $key', ({key, min, max}) => {
-    expect(OURS.find((ours) => ours.key === key)?.versions).toEqual([min, max])
+    expect(OURS.find((ours) => ours.key === key)?.versions, 'OURS in src/lib/kafka/doctor/api-versions.ts').toEqual([min, max])
   })
 
   it.each(OURS.filter(({key}) => !requests.some((request) => request.key === key)))(

@@ -19,14 +19,17 @@ export type ApiVersion = {
 
 type Ours = {key: number; api: string; versions: Range; essential?: true}
 
-/** What requests/*.ts send, and kafkajs 2.2.4 for the rest. Without the essential ones nothing can be produced or consumed. */
+/**
+ * What requests/*.ts send, and kafkajs 2.2.4 for the rest; doctor.test.ts compares them. Without the essential ones nothing can
+ * be produced or consumed.
+ */
 export const OURS: readonly Ours[] = [
   {key: 0, api: 'Produce', versions: [3, 7], essential: true},
   {key: 1, api: 'Fetch', versions: [4, 11], essential: true},
   {key: 2, api: 'ListOffsets', versions: [2, 5], essential: true},
   {key: 3, api: 'Metadata', versions: [4, 7], essential: true},
   {key: 8, api: 'OffsetCommit', versions: [0, 5]},
-  {key: 9, api: 'OffsetFetch', versions: [1, 4]},
+  {key: 9, api: 'OffsetFetch', versions: [3, 5]},
   {key: 10, api: 'FindCoordinator', versions: [0, 2]},
   {key: 11, api: 'JoinGroup', versions: [0, 5]},
   {key: 12, api: 'Heartbeat', versions: [0, 3]},
