@@ -2,7 +2,7 @@ import {Reader} from '../wire.js'
 import {addressOf, type Finding, fault, type Place} from './check.js'
 import type {Exchange} from './exchange.js'
 
-export type Range = readonly [min: number, max: number]
+type Range = readonly [min: number, max: number]
 
 /** One API that skk uses. */
 export type ApiVersion = {
