@@ -40,7 +40,10 @@ export function explain(error: unknown, target: Named, attempts: readonly Attemp
       cause: error,
     })
   }
-  return isNetworkFailure(chain) ? unreachable(chain, target, attempts) : error
+  if (isNetworkFailure(chain)) return unreachable(chain, target, attempts)
+  const foreign = chain.find(({name}) => name.startsWith('KafkaJS'))
+  if (!foreign) return error
+  return new SkkError(lowerFirst(foreign.message), {code: 'CLIENT_FAILED', exit: 'unavailable', cause: error})
 }
 
 /** The same for a failure that is reported beside others; a bug still throws. */
@@ -140,11 +143,12 @@ function causes(error: unknown): KafkaJSError[] {
   return chain
 }
 
-function isNetworkFailure(chain: readonly KafkaJSError[]): boolean {
-  return chain.some(
-    ({name, code}) =>
-      (name.startsWith('KafkaJS') && name !== 'KafkaJSNonRetriableError') || /^(E[A-Z]+|ERR_(SSL|TLS)_)/.test(String(code)),
+const ABOUT_CONNECTIONS =
+  /^KafkaJS(ConnectionError|ConnectionClosedError|RequestTimeoutError|NumberOfRetriesExceeded|LockTimeout|BrokerNotFound|NoBrokerAvailableError)$/
+
+const isNetworkFailure = (chain: readonly KafkaJSError[]): boolean =>
+  chain.some(
+    ({name, code}) => ABOUT_CONNECTIONS.test(name) || /^(E[A-Z]+|ERR_(SSL|TLS)_.*|[A-Z_]*CERT[A-Z_]*)$/.test(String(code)),
   )
-}
 
 const lowerFirst = (text: string): string => (/^[A-Z][a-z]/.test(text) ? text.charAt(0).toLowerCase() + text.slice(1) : text)

@@ -3,6 +3,7 @@ import {setTimeout as delay} from 'node:timers/promises'
 import {describe, expect, it} from 'vitest'
 
 import type {SkkError} from '../../../../src/lib/errors.js'
+import {withAdmin} from '../../../../src/lib/kafka/client.js'
 import type {Cluster} from '../../../../src/lib/kafka/cluster.js'
 import {type FetchLoopOptions, fetchSpans} from '../../../../src/lib/kafka/consume/fetch-loop.js'
 import {type PlanOptions, planSpans} from '../../../../src/lib/kafka/consume/plan.js'
@@ -105,6 +106,30 @@ describe('a range', () => {
     const seen = await work(plaintext(local), (cluster) => read(cluster, {from: '-2', partitions: [0, 2]}))
 
     expect(seen).toEqual(['0@1:b', '0@2:c', '2@1:b', '2@2:c'])
+  })
+
+  it('of an offset that retention has taken is exit 9, and says what is left', async () => {
+    const local = await stack({apiProfile: 'wide'})
+    const offsets = [{partition: 0, offset: '5'}]
+    await work(plaintext(local), async (cluster) => {
+      await createTopics(cluster, [{name: TOPIC, partitions: 1, replicationFactor: 3, configs: {}}], {
+        dryRun: false,
+        timeoutMs: 5_000,
+      })
+      await produceText(cluster, numbers(10))
+    })
+    await withAdmin(plaintext(local), async (admin) => {
+      // kafkajs deletes only from topics that it has looked at.
+      await admin.fetchTopicOffsets(TOPIC)
+      await admin.deleteTopicRecords({topic: TOPIC, partitions: offsets})
+    })
+
+    await expect(work(plaintext(local), (cluster) => read(cluster, {from: '2'}))).rejects.toMatchObject({
+      code: 'OFFSET_OUT_OF_RANGE',
+      exitCode: 9,
+      message: 'offset 2 of topic "orders", partition 0, is gone; 5 is the first that is left',
+    })
+    expect(await work(plaintext(local), (cluster) => read(cluster, {to: '6'}))).toEqual(['0@5:5'])
   })
 
   it('of a partition that does not exist is exit 3', async () => {
