@@ -78,7 +78,9 @@ Without --follow it stops where the topic ended when it began. It joins no consu
       return reading.catch(() => {})
     })
     const written = await reading
-    if (!readerGone) this.note(`${written} ${written === 1 ? 'record' : 'records'}`)
+    if (readerGone) return
+    if (written === 0 && from.kind === 'time') this.note(`no record is as late as ${new Date(from.timestamp).toISOString()}`)
+    else this.note(`${written} ${written === 1 ? 'record' : 'records'}`)
   }
 
   private async read(
@@ -111,6 +113,10 @@ Without --follow it stops where the topic ended when it began. It joins no consu
   }
 
   private format(topic: string): Format {
+    if (this.flags.query) {
+      const whole = envelope(topic)
+      return (...record) => Buffer.from(`${JSON.stringify(this.toSuccessJson(JSON.parse(whole(...record).toString())))}\n`)
+    }
     if (this.jsonEnabled()) return envelope(topic)
     return process.stdout.isTTY && this.flags['output-file'] === undefined ? shownValue(sanitize) : rawValue
   }

@@ -327,6 +327,24 @@ describe('consume', () => {
     expect(await ended).toMatchObject({code: 130, stdout: numbers(5), stderr: expect.stringContaining('5 records')})
   })
 
+  it('applies --query to each record', async () => {
+    const name = await topic()
+    await run(`produce ${name} --key k`, {input: 'a\nb\n'})
+
+    const {stdout} = await skk(['consume', name, '--query', '[key, value]'], {home})
+
+    expect(stdout).toBe('["k","a"]\n["k","b"]\n')
+  })
+
+  it('says that nothing is as late as a time beyond the end, and ends', async () => {
+    const name = await topic()
+    await run(`produce ${name}`, {input: 'a\n'})
+
+    const {code, stderr} = await run(`consume ${name} --from 2099-01-01`)
+
+    expect({code, stderr}).toEqual({code: 0, stderr: 'no record is as late as 2099-01-01T00:00:00.000Z\n'})
+  })
+
   it('teaches its ranges', async () => {
     const {stdout} = await run('consume --help')
 

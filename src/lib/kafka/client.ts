@@ -12,7 +12,7 @@ import {type Attempt, type Connect, socketFactory} from './socket.js'
 import type {KafkaTarget} from './target.js'
 import {connectVia, parseVia, refuseAmbiguous} from './via.js'
 
-export type {Credentials, KafkaTarget} from './target.js'
+export type {KafkaTarget} from './target.js'
 
 /** Unreachable has to be said within 10 s, start-up and message included. */
 const CONNECT_MS = 8_500
@@ -44,7 +44,7 @@ async function loadKafkajs(): Promise<typeof import('kafkajs')> {
 }
 
 /** A client that has connected to nothing yet. `connect` replaces how TCP connections are opened, in tests. */
-export async function createClient(
+async function createClient(
   target: KafkaTarget,
   connect: Connect | undefined = target.via === undefined ? undefined : connectVia(parseVia(target.via)),
 ): Promise<Client> {

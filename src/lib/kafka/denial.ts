@@ -54,10 +54,7 @@ function unauthenticated(answer: BrokerError, who: string, target: Named): SkkEr
 }
 
 /** The missing permission of an `…_AUTHORIZATION_FAILED` answer; stars stand for what is not known. */
-export function permission(
-  {code, subject}: Pick<BrokerError, 'code' | 'subject'>,
-  target: Named,
-): {action: string; resource: string} {
+function permission({code, subject}: Pick<BrokerError, 'code' | 'subject'>, target: Named): {action: string; resource: string} {
   const {api, topic, group} = subject
   const cluster = clusterArn(target)
   if (code === 30)

@@ -54,7 +54,7 @@ export function asSkkError(error: unknown, target: Named, attempts: readonly Att
 }
 
 /** An answer that is an error code, by its code. */
-export function explainAnswer(answer: BrokerError, target: Named): SkkError {
+function explainAnswer(answer: BrokerError, target: Named): SkkError {
   const {code, type, subject} = answer
   if (code === 3 && subject.topic !== undefined) return topicNotFound(subject.topic, [], answer)
   if ([29, 30, 31, 53, 33, 34, 54, 58].includes(code)) return denied(answer, target)

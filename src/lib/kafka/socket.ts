@@ -7,7 +7,7 @@ const KEEP_ALIVE_MS = 60_000
 const MAX_FRAME_BYTES = 128 * 1024 * 1024
 
 /** How far a connection got before it failed. */
-export type Layer = 'dns' | 'tcp' | 'tunnel' | 'tls' | 'open'
+type Layer = 'dns' | 'tcp' | 'tunnel' | 'tls' | 'open'
 
 /** The last attempt to reach one address, for the message that names the layer. */
 export type Attempt = {

@@ -1,3 +1,5 @@
+import {setTimeout as delay} from 'node:timers/promises'
+
 import {REPLICATION_FACTOR} from '../limits.js'
 import type {Broker} from './broker.js'
 import {BrokerError, check} from './broker-error.js'
@@ -14,7 +16,7 @@ import {metadata, type TopicMetadata} from './requests/metadata.js'
 export type {NewTopic} from './requests/create-topics.js'
 
 export type TopicSummary = {name: string; partitions: number; replicas: number; internal: boolean}
-export type PartitionDescription = {
+type PartitionDescription = {
   partition: number
   /** -1: none at the moment. */
   leader: number
@@ -33,11 +35,13 @@ export type TopicDescription = {
   configs: Config[] | null
 }
 
+const LEADER_NOT_AVAILABLE = 5
+
 /** Every topic that may be seen, by name. Throws kafkajs' errors and BrokerError, as all functions here do. */
 export async function listTopics(cluster: Cluster): Promise<TopicSummary[]> {
   const {topics} = await metadata(await anyBroker(cluster), null)
   return topics
-    .filter(({errorCode}) => errorCode === 0 || errorCode === 5)
+    .filter(({errorCode}) => errorCode === 0 || errorCode === LEADER_NOT_AVAILABLE)
     .map(({name, partitions, internal}) => ({
       name,
       partitions: partitions.length,
@@ -50,12 +54,20 @@ export async function listTopics(cluster: Cluster): Promise<TopicSummary[]> {
 /** One topic's metadata, and the cluster follows its leaders from then on. Throws SkkError (not found) with the nearest name. */
 export async function requireTopic(cluster: Cluster, topic: string): Promise<TopicMetadata> {
   const broker = await anyBroker(cluster)
-  const found = (await metadata(broker, [topic])).topics[0]
+  let found = (await metadata(broker, [topic])).topics[0]
+  for (let wait = 50; found && electing(found) && wait < 1_000; wait *= 2) {
+    await delay(wait)
+    found = (await metadata(broker, [topic])).topics[0]
+  }
   if (!found || found.errorCode === 3) throw topicNotFound(topic, await namesOf(broker))
-  if (found.errorCode !== 5) check(found.errorCode, {api: 'Metadata', topic})
+  if (!electing(found)) check(found.errorCode, {api: 'Metadata', topic})
   await cluster.addTargetTopic(topic)
   return found
 }
+
+/** A topic that was only just created has no leaders for a moment. */
+const electing = ({errorCode, partitions}: TopicMetadata): boolean =>
+  errorCode === LEADER_NOT_AVAILABLE || partitions.some(({leader}) => leader < 0)
 
 /** What is known about one topic. */
 export async function describeTopic(cluster: Cluster, topic: string): Promise<TopicDescription> {

@@ -34,7 +34,7 @@ export const work = <T>(target: KafkaTarget, task: (cluster: Cluster) => Promise
 const PRODUCE = 0
 
 /** What happens to the next Produce requests, one each; after them all is well. */
-export type Fault =
+type Fault =
   /** The request never arrives, the connection ends. */
   | 'lose-request'
   /** It is stored, its answer gets lost with the connection. */

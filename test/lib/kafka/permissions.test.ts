@@ -9,7 +9,7 @@ import {withAdmin} from '../../../src/lib/kafka/client.js'
 import type {KafkaTarget} from '../../../src/lib/kafka/target.js'
 import {createTopics, deleteTopics, listTopics} from '../../../src/lib/kafka/topics.js'
 import {stack} from '../../support/stack.js'
-import {iam, work} from './cluster-fixture.js'
+import {chaos, iam, work} from './cluster-fixture.js'
 import {produceText, TOPIC, valuesOf} from './records-fixture.js'
 
 const statement = (actions: string, resource = '*') => ({
@@ -70,6 +70,34 @@ describe('producing', () => {
 
     expect(report).toMatchObject({read: 2, acked: 2, idempotent: false, failure: null})
     expect(warned).toBe(1)
+    expect(await work(admin, valuesOf)).toEqual(['1', '2'])
+  })
+
+  it('without idempotence finds a batch whose answer was lost by its checksum, and writes it once', async () => {
+    const {admin, limited} = await stackFor(
+      statement('Connect DescribeTopic ReadData'),
+      statement('WriteData', `arn:aws:kafka:us-east-1:123456789012:topic/local/*/${TOPIC}`),
+    )
+    const way = await chaos()
+    way.faults.push('lose-answer')
+
+    const report = await work(limited, (cluster) => produceText(cluster, '1\n2\n'), way.connect)
+
+    expect(report).toMatchObject({read: 2, acked: 2, idempotent: false, failure: null})
+    expect(await work(admin, valuesOf)).toEqual(['1', '2'])
+  })
+
+  it('without idempotence, and without permission to look, an answer that was lost leaves the outcome unknown', async () => {
+    const {admin, limited} = await stackFor(
+      statement('Connect DescribeTopic'),
+      statement('WriteData', `arn:aws:kafka:us-east-1:123456789012:topic/local/*/${TOPIC}`),
+    )
+    const way = await chaos()
+    way.faults.push('lose-answer')
+
+    const report = await work(limited, (cluster) => produceText(cluster, '1\n2\n'), way.connect)
+
+    expect(report).toMatchObject({read: 2, acked: 0, unknown: 2, unsent: 0})
     expect(await work(admin, valuesOf)).toEqual(['1', '2'])
   })
 

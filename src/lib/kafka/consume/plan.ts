@@ -43,7 +43,7 @@ export async function planSpans(cluster: Cluster, options: PlanOptions): Promise
   return Promise.all(spans)
 }
 
-function choose<P extends {partition: number}>(existing: readonly P[], {topic, partitions}: PlanOptions): P[] {
+function choose<P extends {partition: number; leader: number}>(existing: readonly P[], {topic, partitions}: PlanOptions): P[] {
   const missing = (partitions ?? []).filter((wanted) => !existing.some(({partition}) => partition === wanted))
   if (missing.length > 0) {
     throw new SkkError(`topic "${topic}" has no partition ${missing.join(', ')}; it has ${existing.length}`, {
@@ -52,7 +52,14 @@ function choose<P extends {partition: number}>(existing: readonly P[], {topic, p
       hint: `See them with \`skk topics describe ${topic}\`.`,
     })
   }
-  return existing.filter(({partition}) => partitions === null || partitions.includes(partition))
+  const chosen = existing.filter(({partition}) => partitions === null || partitions.includes(partition))
+  const leaderless = chosen.find(({leader}) => leader < 0)
+  if (!leaderless) return chosen
+  throw new SkkError(`topic "${topic}", partition ${leaderless.partition}, has no leader at the moment`, {
+    code: 'NO_LEADER',
+    exit: 'unavailable',
+    hint: 'Try again in a moment, or read the others with `--partition`.',
+  })
 }
 
 async function offsetOf(

@@ -37,7 +37,7 @@ export type Link = {
   readBack(lane: Lane, matches: (header: BatchHeader) => boolean): Promise<number | null>
 }
 
-export type Send = (batch: Buffer, timeoutMs: number) => Promise<ProduceAnswer>
+type Send = (batch: Buffer, timeoutMs: number) => Promise<ProduceAnswer>
 
 /** Error codes that one record of a batch may have caused: too large, list too large, bad timestamp, invalid record. */
 const PERHAPS_ONE_RECORD = [10, 18, 32, 87]

@@ -14,6 +14,9 @@ const MIN_BATCH_BYTES = 32 * 1024
 /** Of records that are read and not yet acknowledged. */
 const MAX_PENDING_BYTES = 32 * 1024 * 1024
 
+/** What a record takes in memory beyond its bytes, as an object with views of what was read. */
+const OBJECT_BYTES = 256
+
 /** What the deltas of a record within a batch may add to its size alone. */
 const DELTA_BYTES = 16
 
@@ -69,7 +72,7 @@ export class Producer {
     queue.open ??= {items: [], bytes: HEADER_BYTES}
     queue.open.items.push(item)
     queue.open.bytes += bytes
-    this.pendingBytes += bytes
+    this.pendingBytes += bytes + OBJECT_BYTES
     if (this.pendingBytes < MAX_PENDING_BYTES || this.stopped) return undefined
     return this.room()
   }
@@ -121,7 +124,7 @@ export class Producer {
       if (queue.sealed[0] !== batch) return
       queue.sealed.shift()
       for (const delivery of deliveries) this.book(delivery)
-      this.pendingBytes -= batch.bytes - HEADER_BYTES
+      this.pendingBytes -= batch.bytes - HEADER_BYTES + batch.items.length * OBJECT_BYTES
       this.wake()
     }
     queue.sending = false

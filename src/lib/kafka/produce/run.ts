@@ -48,7 +48,7 @@ export type ProduceEvents = {
 }
 
 /** A line that ended the run. */
-export type BadLine = {source: string; line: number; offset: number; reason: string}
+type BadLine = {source: string; line: number; offset: number; reason: string}
 
 export type ProduceReport = Counts & {
   rejections: readonly Rejection[]

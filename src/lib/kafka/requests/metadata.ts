@@ -1,7 +1,7 @@
 import {type Broker, send, versionOf} from '../broker.js'
 import {Writer} from '../wire.js'
 
-export type PartitionMetadata = {
+type PartitionMetadata = {
   errorCode: number
   partition: number
   leader: number
