@@ -60,7 +60,10 @@ export class Clusters implements ClusterStore {
 
   /** Reads clusters.json. Those that were on their way out are gone, those on their way in go on. */
   async load(): Promise<void> {
-    const text = await readFile(this.#file(), 'utf8').catch(() => '[]')
+    const text = await readFile(this.#file(), 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return '[]'
+      throw error
+    })
     for (const {port, ...saved} of JSON.parse(text) as SavedCluster[]) {
       if (saved.state === 'DELETING') await rm(this.#dir(saved.uuid), {recursive: true, force: true})
       else {

@@ -1,10 +1,11 @@
 import {execFile} from 'node:child_process'
 import {randomBytes} from 'node:crypto'
-import {lstat, mkdir, open, readdir, readFile, rename, rm, rmdir, unlink, writeFile} from 'node:fs/promises'
+import {lstat, mkdir, open, readdir, readFile, rm, rmdir} from 'node:fs/promises'
 import {join} from 'node:path'
 import {promisify} from 'node:util'
 
 import {SkkError} from '../errors.js'
+import {replaceFile} from './kafka/log/files.js'
 import type {ApiProfile} from './kafka/profiles.js'
 
 /** What a running stack tells the commands that use it; `<data dir>/stack.json`, readable by its user only. */
@@ -38,7 +39,7 @@ export const LOG_FILE = 'stack.log'
 /** All that a stack makes in its data directory. One that holds anything else is not ours to fill or empty. */
 const ENTRIES: readonly string[] = [META, LOCK, STACK, LOG_FILE, 'clusters.json', 'clusters', 'tls']
 /** What `writeAtomically` may leave behind when it is killed. */
-const TEMPORARY = /^(meta|stack|clusters)\.json\.\d+\.tmp$/
+const TEMPORARY = /^(meta|stack|clusters)\.json\.tmp$/
 
 /** The version of the files in a data directory. A stack refuses one that it does not know. */
 const FORMAT = 1
@@ -157,14 +158,5 @@ async function readJson(path: string): Promise<unknown> {
   }
 }
 
-/** A reader sees the old text or the new one. 0600: it may hold secrets. */
-export async function writeAtomically(path: string, text: string): Promise<void> {
-  const temporary = `${path}.${process.pid}.tmp`
-  try {
-    await writeFile(temporary, text, {mode: 0o600})
-    await rename(temporary, path)
-  } catch (error) {
-    await unlink(temporary).catch(() => {})
-    throw error
-  }
-}
+/** A reader sees the old text or the new one, also after a power failure. 0600: it may hold secrets. */
+export const writeAtomically = (path: string, text: string): Promise<void> => replaceFile(path, [Buffer.from(text)])

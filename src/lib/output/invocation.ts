@@ -2,4 +2,4 @@
 const invocation = (env: NodeJS.ProcessEnv = process.env): string => (env.npm_command === 'exec' ? 'npx skk' : 'skk')
 
 /** The text with its `skk …` commands as they can be typed here. */
-export const asTyped = (text: string): string => text.replaceAll(/(^|`)skk (?=[a-z-])/g, `$1${invocation()} `)
+export const asTyped = (text: string): string => text.replaceAll(/(^|`|^\$ |^ {2})skk (?=[a-z-])/gm, `$1${invocation()} `)

@@ -1,10 +1,11 @@
 import {createHash, randomBytes} from 'node:crypto'
 import {mkdir, rm} from 'node:fs/promises'
-import {join} from 'node:path'
+import {dirname, join} from 'node:path'
 
 import type {Identities} from '../iam-file.js'
 import type {Connection, Listener} from './connection.js'
 import {GroupCoordinator} from './groups.js'
+import {syncDirectory} from './log/files.js'
 import {PartitionLog} from './log.js'
 import {type ApiProfile, isServerless} from './profiles.js'
 import {StateLog} from './state-log.js'
@@ -19,6 +20,8 @@ export type Topic = {
   config: Map<string, string>
   partitions: PartitionLog[]
 }
+
+export type NewTopic = {name: string; partitions: number; replicationFactor: number; config: Record<string, string>}
 
 export type BrokerOptions = {
   name: string
@@ -66,6 +69,7 @@ export class Broker {
   #state!: StateLog
   #nextProducerId = 0
   #reservedProducerIds = 0
+  #changes: Promise<unknown> = Promise.resolve()
 
   private constructor({name, arn, dir, nodes, profile, fsync, authentication, log}: BrokerOptions) {
     this.name = name
@@ -92,7 +96,7 @@ export class Broker {
     const entries = new Map<string, Extract<StateEntry, {type: 'topic'}>>()
     const replay = (entry: unknown): void => broker.#replay(entry as StateEntry, entries)
     broker.#state = await StateLog.open(join(options.dir, 'state.log'), replay, () => broker.#snapshot(), {fsync: options.fsync})
-    await Promise.all([...entries.values()].map((entry) => broker.#openTopic(entry)))
+    for (const entry of entries.values()) broker.topics.set(entry.name, await broker.#openTopic(entry))
     return broker
   }
 
@@ -114,10 +118,29 @@ export class Broker {
 
   async #openTopic({name, id, partitions, replicationFactor, config}: Extract<StateEntry, {type: 'topic'}>): Promise<Topic> {
     const topic: Topic = {name, id, replicationFactor, config: new Map(Object.entries(config)), partitions: []}
-    const logs = Array.from({length: partitions}, (_, index) => this.#openLog(topic, index))
-    topic.partitions = await Promise.all(logs)
-    this.topics.set(name, topic)
+    topic.partitions = await this.#openLogs(topic, partitions)
     return topic
+  }
+
+  /** The logs of the topic's partitions from the first that it lacks to `count`; all of them, or none is left open. */
+  async #openLogs(topic: Topic, count: number): Promise<PartitionLog[]> {
+    const first = topic.partitions.length
+    const opening = Array.from({length: count - first}, (_, index) => this.#openLog(topic, first + index))
+    const opened = await Promise.allSettled(opening)
+    const failed = opened.find((result) => result.status === 'rejected')
+    const logs = opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
+    if (!failed) {
+      if (this.#fsync) await this.#syncNames(topic)
+      return logs
+    }
+    await Promise.all(logs.map((log) => log.delete()))
+    throw failed.reason
+  }
+
+  /** The names of new directories; what is in them each log syncs itself. */
+  async #syncNames(topic: Topic): Promise<void> {
+    const topicDir = dirname(this.#partitionDir(topic, 0))
+    for (const dir of [topicDir, dirname(topicDir), this.#dir, dirname(this.#dir)]) await syncDirectory(dir)
   }
 
   async #openLog(topic: Topic, partition: number): Promise<PartitionLog> {
@@ -131,33 +154,53 @@ export class Broker {
   #partitionDir = ({id}: Topic, partition: number): string =>
     join(this.#dir, 'topics', Buffer.from(id, 'base64url').toString('hex'), String(partition))
 
-  /** Resolves when the topic is on disk. The caller has validated everything. */
-  async createTopic(name: string, partitions: number, replicationFactor: number, config: Record<string, string>): Promise<Topic> {
+  /** Runs changes of topics one after the other, each with the check that it rests on. */
+  inOrder<T>(change: () => Promise<T>): Promise<T> {
+    const result = this.#changes.then(change)
+    this.#changes = result.catch(() => {})
+    return result
+  }
+
+  /** Resolves when the topic is on disk; rejects with the system error, and there is none. The caller has validated everything. */
+  async createTopic({name, partitions, replicationFactor, config}: NewTopic): Promise<Topic> {
     const entry = {type: 'topic', name, id: randomBytes(16).toString('base64url'), partitions, replicationFactor, config} as const
     const topic = await this.#openTopic(entry)
-    await this.#state.append(entry)
+    try {
+      await this.#state.append(entry)
+    } catch (error) {
+      await this.#deleteLogs(topic)
+      throw error
+    }
+    this.topics.set(name, topic)
     return topic
   }
 
   async addPartitions(topic: Topic, count: number): Promise<void> {
-    const added = Array.from({length: count - topic.partitions.length}, (_, index) =>
-      this.#openLog(topic, topic.partitions.length + index),
-    )
-    topic.partitions.push(...(await Promise.all(added)))
-    await this.#state.append(topicEntry(topic))
+    const added = await this.#openLogs(topic, count)
+    try {
+      await this.#state.append({...topicEntry(topic), partitions: count})
+    } catch (error) {
+      await Promise.all(added.map((log) => log.delete()))
+      throw error
+    }
+    topic.partitions.push(...added)
   }
 
   async setConfig(topic: Topic, config: Map<string, string>): Promise<void> {
+    await this.#state.append({...topicEntry(topic), config: Object.fromEntries(config)})
     topic.config = config
-    await this.#state.append(topicEntry(topic))
   }
 
   async deleteTopic(topic: Topic): Promise<void> {
-    this.topics.delete(topic.name)
     await this.#state.append({type: 'topic-deleted', name: topic.name})
+    this.topics.delete(topic.name)
     await this.groups.forgetTopic(topic.name)
+    await this.#deleteLogs(topic)
+  }
+
+  async #deleteLogs(topic: Topic): Promise<void> {
     for (const log of topic.partitions) await log.delete()
-    await rm(join(this.#partitionDir(topic, 0), '..'), {recursive: true, force: true})
+    await rm(dirname(this.#partitionDir(topic, 0)), {recursive: true, force: true})
   }
 
   topicById(id: string): Topic | undefined {
@@ -170,12 +213,14 @@ export class Broker {
   }
 
   /** Resolves when the id can never be handed out again. */
-  async nextProducerId(): Promise<number> {
-    if (this.#nextProducerId === this.#reservedProducerIds) {
-      this.#reservedProducerIds += PRODUCER_ID_BLOCK
-      await this.#state.append({type: 'producer-ids', next: this.#reservedProducerIds})
-    }
-    return this.#nextProducerId++
+  nextProducerId(): Promise<number> {
+    return this.inOrder(async () => {
+      if (this.#nextProducerId === this.#reservedProducerIds) {
+        await this.#state.append({type: 'producer-ids', next: this.#reservedProducerIds + PRODUCER_ID_BLOCK})
+        this.#reservedProducerIds += PRODUCER_ID_BLOCK
+      }
+      return this.#nextProducerId++
+    })
   }
 
   /** How many leader partitions the cluster has; MSK Serverless counts compacted ones on their own. */
@@ -232,6 +277,6 @@ export class Broker {
   }
 }
 
-const topicEntry = ({name, id, partitions, replicationFactor, config}: Topic): StateEntry => {
+const topicEntry = ({name, id, partitions, replicationFactor, config}: Topic): Extract<StateEntry, {type: 'topic'}> => {
   return {type: 'topic', name, id, partitions: partitions.length, replicationFactor, config: Object.fromEntries(config)}
 }

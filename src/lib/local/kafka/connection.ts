@@ -20,6 +20,8 @@ export type Connection = {
   expiresAt: number
   /** SaslHandshake v0: the next frame is a bare token without a Kafka header. */
   expectsBareToken: boolean
+  /** Login was refused: the connection closes once that is answered, as Kafka's does. */
+  refused: boolean
   remoteAddress: string
   /** Aborts when the socket closes, so that a waiting fetch ends with it. */
   closed: AbortSignal

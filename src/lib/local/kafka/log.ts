@@ -218,7 +218,7 @@ export class PartitionLog {
     return bytes ?? Buffer.alloc(0)
   }
 
-  /** The first record with a timestamp of at least `timestamp` (epoch milliseconds), or null. RecordError: a batch's records cannot be decoded. */
+  /** The first record with a timestamp of at least `timestamp` (epoch milliseconds), or null. */
   async offsetForTimestamp(timestamp: number): Promise<OffsetAndTimestamp | null> {
     for (const segment of [...this.#segments]) {
       const found = await segment.firstRecordSince(timestamp, this.#logStartOffset).catch(ifGone)

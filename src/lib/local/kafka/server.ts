@@ -101,6 +101,7 @@ async function converse(socket: Socket, broker: Broker, listener: Listener, stal
     mechanism: undefined,
     expiresAt: Number.POSITIVE_INFINITY,
     expectsBareToken: false,
+    refused: false,
     remoteAddress: `${socket.remoteAddress}:${socket.remotePort}`,
     closed: closed.signal,
   }
@@ -116,13 +117,15 @@ async function converse(socket: Socket, broker: Broker, listener: Listener, stal
     for await (const frame of frames(socket, limits)) {
       const response = await answer(frame, broker, connection)
       if (response && !(await send(socket, response, stallMs))) break
+      if (connection.refused) break
     }
   } catch (error) {
     if (error instanceof ProtocolError) broker.log(`closed ${connection.remoteAddress}: ${error.message}`)
     else if (!GONE.includes((error as NodeJS.ErrnoException).code ?? '')) broker.log(`error: ${(error as Error).stack}`)
   } finally {
     clearTimeout(authenticationDeadline)
-    socket.destroy()
+    if (connection.refused) socket.end(() => socket.destroy())
+    else socket.destroy()
   }
 }
 

@@ -14,7 +14,10 @@ export type ConfigKey = {
   invalid(value: string): string | undefined
 }
 
-/** Kafka 2.8's defaults of what MSK Serverless does not let anybody set; settable in the wide profile. */
+/**
+ * What MSK Serverless reports but does not let anybody set; settable in the wide profile. Kafka 2.8's defaults, but for
+ * min.insync.replicas and segment.bytes: MSK does not keep Kafka's, and which it has is not published.
+ */
 const FIXED: Readonly<Record<string, readonly [value: string, type: ConfigType]>> = {
   'delete.retention.ms': ['86400000', 'long'],
   'file.delete.delay.ms': ['60000', 'long'],
@@ -38,6 +41,7 @@ const PATTERNS: Partial<Record<ConfigType, RegExp>> = {
   int: /^[+-]?\d{1,10}$/,
   long: /^[+-]?\d{1,19}$/,
   double: /^\d+(\.\d+)?$/,
+  list: /^(compact|delete)(,(compact|delete))*$/, // the only list is cleanup.policy
 }
 
 const invalidForType = (type: ConfigType, value: string): string | undefined =>
@@ -74,8 +78,11 @@ export function refusal(serverless: boolean, name: string, value: string | null,
   return reason && `Invalid value ${value} for configuration ${name}: ${reason}`
 }
 
-/** Quotas of leader partitions, by cleanup policy; none in the wide profile. */
+/** Kafka has no quota, but a process on a laptop has an end: each partition is a directory and some kilobytes of memory. */
+const MAX_PARTITIONS = 10_000
+
+/** Quotas of leader partitions, by cleanup policy. */
 export const partitionQuota = (serverless: boolean, compacted: boolean): number => {
-  if (!serverless) return Number.POSITIVE_INFINITY
+  if (!serverless) return MAX_PARTITIONS
   return compacted ? QUOTAS.compactedPartitions : QUOTAS.partitions
 }

@@ -7,9 +7,12 @@ import {
   isTransactional,
   readBatchHeader,
 } from '../../../records/batch.js'
+import type {Compression} from '../../../records/compression.js'
+import {RecordError} from '../../../records/record-error.js'
 import type {Broker, Topic} from '../broker.js'
 import {AppendError} from '../log.js'
 import type {ProduceRequest, ProduceResponse} from '../messages.js'
+import {type RecordRules, recordProblem} from '../record-checks.js'
 import {ProtocolError} from '../wire.js'
 import type {Api, Call} from './api.js'
 import {ERROR} from './error-codes.js'
@@ -73,11 +76,12 @@ async function appendTo(
 
   const checked = checkBatch(records ?? Buffer.alloc(0), broker, topic, version)
   if ('errorCode' in checked) return failure(checked.errorCode, checked.errorMessage)
-  if (checked.recordCount === 0)
-    return {index, errorCode: ERROR.none, baseOffset: log.highWatermark, logStartOffset: log.logStartOffset}
-  const appendTime = broker.configOf(topic, 'message.timestamp.type') === 'LogAppendTime' ? {logAppendTimeMs: Date.now()} : {}
+  const isLogAppendTime = broker.configOf(topic, 'message.timestamp.type') === 'LogAppendTime'
+  const now = Date.now()
+  const problem = await recordProblem(records!, checked, rulesOf(topic, broker, isLogAppendTime), now)
+  if (problem) return failure(problem.errorCode, problem.errorMessage)
   try {
-    const {baseOffset, logAppendTimeMs} = await log.append(records!, checked, appendTime)
+    const {baseOffset, logAppendTimeMs} = await log.append(records!, checked, isLogAppendTime ? {logAppendTimeMs: now} : {})
     return {index, errorCode: ERROR.none, baseOffset, logAppendTimeMs, logStartOffset: log.logStartOffset}
   } catch (error) {
     if (error instanceof AppendError) return failure(error.errorCode, error.message)
@@ -95,28 +99,41 @@ function checkBatch(records: Buffer, broker: Broker, topic: Topic, version: numb
   const header = readBatchHeader(records)
   if (header.magic < 2) return invalid(ERROR.invalidRecord, `Message format v${header.magic} is not supported, only v2`)
   if (header.magic !== 2) return invalid(ERROR.corruptMessage, `Unknown magic ${header.magic}`)
-  if (header.sizeInBytes > records.length) return invalid(ERROR.corruptMessage, 'Record batch is cut off')
+  if (header.sizeInBytes > records.length) return invalid(ERROR.invalidRecord, 'Record batch is cut off')
   if (header.sizeInBytes < records.length)
     return invalid(ERROR.invalidRecord, 'Produce requests must have exactly one record batch per partition')
   const maxBytes = Number(broker.configOf(topic, 'max.message.bytes'))
   if (header.sizeInBytes > maxBytes)
     return invalid(ERROR.messageTooLarge, `The record batch is ${header.sizeInBytes} bytes, the maximum is ${maxBytes}`)
   if (!crcMatches(records, 0, header)) return invalid(ERROR.corruptMessage, 'Record is corrupt: CRC mismatch')
+  const compression = codecOf(header)
+  if (!compression) return invalid(ERROR.corruptMessage, 'Unknown compression codec')
   if (isControl(header)) return invalid(ERROR.invalidRecord, 'Clients are not allowed to write control records')
-  if (header.recordCount < 0 || header.lastOffsetDelta !== header.recordCount - 1) {
+  if (header.recordCount < 1 || header.lastOffsetDelta !== header.recordCount - 1) {
     return invalid(ERROR.invalidRecord, `${header.recordCount} records with a last offset delta of ${header.lastOffsetDelta}`)
   }
-  if (compressionOf(header) === 'zstd' && version < 7)
-    return invalid(ERROR.unsupportedCompressionType, 'zstd needs Produce version 7')
+  if (compression === 'zstd' && version < 7) return invalid(ERROR.unsupportedCompressionType, 'zstd needs Produce version 7')
   if (isTransactional(header)) return invalid(ERROR.invalidTxnState, 'Transactions are not supported here yet')
-  return checkTimestamp(header, broker, topic) ?? header
+  return header
 }
 
-function checkTimestamp(header: BatchHeader, broker: Broker, topic: Topic): Invalid | undefined {
-  if (broker.configOf(topic, 'message.timestamp.type') === 'LogAppendTime') return undefined
-  const limit = Number(broker.configOf(topic, 'message.timestamp.difference.max.ms'))
-  if (Math.abs(Date.now() - header.maxTimestamp) <= limit) return undefined
-  return {errorCode: ERROR.invalidTimestamp, errorMessage: `Timestamp ${header.maxTimestamp} is out of range of ${limit} ms`}
+/** Undefined for one that Kafka does not define. */
+function codecOf(header: BatchHeader): Compression | undefined {
+  try {
+    return compressionOf(header)
+  } catch (error) {
+    if (error instanceof RecordError) return undefined
+    throw error
+  }
+}
+
+/** Java's Long.MAX_VALUE, the default, is no limit. */
+const NO_LIMIT = '9223372036854775807'
+
+function rulesOf(topic: Topic, broker: Broker, isLogAppendTime: boolean): RecordRules {
+  const limit = broker.configOf(topic, 'message.timestamp.difference.max.ms')
+  const timestampLimitMs = isLogAppendTime || limit === NO_LIMIT ? Number.POSITIVE_INFINITY : Number(limit)
+  return {needsKeys: broker.isCompacted(topic), timestampLimitMs}
 }
 
 /** The addresses of the leaders that a NOT_LEADER_OR_FOLLOWER names. */

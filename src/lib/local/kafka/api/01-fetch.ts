@@ -23,7 +23,8 @@ export const fetch: Api<FetchRequest, FetchResponse> = {
   key: 1,
   versions: [4, 17],
   async handle(request, call) {
-    // AWS: a fetch of more than 55 MB is refused. Clients' defaults (Java 50 MB, kafkajs 10 MB) are below.
+    // A quota of MSK Serverless. The defaults of clients (Java and librdkafka 50 MB, kafkajs 10 MB) are below it.
+    if (call.broker.serverless && request.maxBytes > QUOTAS.fetchBytes) return {errorCode: ERROR.invalidRequest, responses: []}
     const topics = request.topics.map((asked) => ({...asked, partitions: askedPartitions(asked, call)}))
     const deadline = Date.now() + Math.max(0, request.maxWaitMs)
     for (;;) {
@@ -44,7 +45,8 @@ function askedPartitions(
   {version, broker, allows}: Call,
 ): Asked[] {
   const topic = version >= 13 ? broker.topicById(topicId) : broker.topics.get(name)
-  const denied = !allows('ReadData', broker.topicArn(topic?.name ?? name))
+  // An id that no topic has is answered as unknown, whoever asks.
+  const denied = (topic !== undefined || version < 13) && !allows('ReadData', broker.topicArn(topic?.name ?? name))
   return partitions.map((partition) => ({topic, denied, partition}))
 }
 
@@ -56,7 +58,7 @@ async function readAll(
   topics: {topic: string; topicId: string; partitions: Asked[]}[],
   call: Call,
 ): Promise<Read> {
-  let budget = Math.min(request.maxBytes, QUOTAS.fetchBytes)
+  let budget = request.maxBytes
   let bytes = 0
   let urgent = topics.length === 0
   const responses = []

@@ -6,6 +6,7 @@ import {collidesWith, isValidTopicName} from '../topic-name.js'
 import {describeConfig} from './32-describe-configs.js'
 import type {Api, Call} from './api.js'
 import {ERROR} from './error-codes.js'
+import {storageError} from './storage-error.js'
 
 type Wanted = CreateTopicsRequest['topics'][number]
 type Result = CreateTopicsResponse['topics'][number]
@@ -22,28 +23,41 @@ type Problem = {errorCode: number; errorMessage: string}
 export const createTopics: Api<CreateTopicsRequest, CreateTopicsResponse> = {
   key: 19,
   versions: [0, 7],
-  async handle({topics, validateOnly}, call) {
-    const results: Result[] = []
-    for (const wanted of topics) results.push(await create(wanted, topics, validateOnly, call))
-    return {topics: results}
-  },
+  handle: ({topics, validateOnly}, call) =>
+    call.broker.inOrder(async () => {
+      const results: Result[] = []
+      const names = new Set(topics.map(({name}) => name))
+      for (const name of names)
+        results.push(
+          await create(
+            name,
+            topics.filter((wanted) => wanted.name === name),
+            validateOnly,
+            call,
+          ),
+        )
+      return {topics: results}
+    }),
 }
 
-async function create(wanted: Wanted, all: readonly Wanted[], validateOnly: boolean, call: Call): Promise<Result> {
+/** A name that is wanted twice gets one answer, and that is a refusal. */
+async function create(name: string, mentions: readonly Wanted[], validateOnly: boolean, call: Call): Promise<Result> {
   const {broker} = call
-  const {name} = wanted
-  const problem = problemOf(wanted, all, call)
+  const wanted = mentions[0]!
+  if (mentions.length > 1) return {name, errorCode: ERROR.invalidRequest, errorMessage: `Duplicate topic name: ${name}`}
+  const problem = problemOf(wanted, call)
   if (problem) return {name, ...problem}
-  const partitions = partitionsOf(wanted)
-  const replicationFactor = replicationOf(wanted, broker)
   const config = Object.fromEntries(wanted.configs.flatMap(({name: key, value}) => (value === null ? [] : [[key, value]])))
-  const result = {name, errorCode: ERROR.none, numPartitions: partitions, replicationFactor}
+  const topic = {name, partitions: partitionsOf(wanted), replicationFactor: replicationOf(wanted, broker), config}
+  const {partitions: numPartitions, replicationFactor} = topic
+  const configs = configsOf({config: new Map(Object.entries(config))}, broker)
+  const result = {name, errorCode: ERROR.none, numPartitions, replicationFactor, configs}
   if (validateOnly) return result
-  const topic = await broker.createTopic(name, partitions, replicationFactor, config)
-  return {...result, topicId: topic.id, configs: configsOf(topic, broker)}
+  const errorCode = await storageError(broker, () => broker.createTopic(topic))
+  return errorCode === ERROR.none ? {...result, topicId: broker.topics.get(name)!.id} : {name, errorCode}
 }
 
-function configsOf(topic: Topic, broker: Broker): NonNullable<Result['configs']> {
+function configsOf(topic: Pick<Topic, 'config'>, broker: Broker): NonNullable<Result['configs']> {
   return [...configKeys(broker.serverless).keys()].map((name) => {
     const {value, readOnly, configSource, isSensitive} = describeConfig(broker, topic, name)
     return {name, value, readOnly, configSource, isSensitive}
@@ -58,10 +72,9 @@ const replicationOf = ({replicationFactor, assignments}: Wanted, {serverless}: B
   return assignments[0]?.brokerIds.length ?? (replicationFactor === -1 ? 1 : replicationFactor)
 }
 
-function problemOf(wanted: Wanted, all: readonly Wanted[], {broker, allows}: Call): Problem | undefined {
+function problemOf(wanted: Wanted, {broker, allows}: Call): Problem | undefined {
   const {name, configs} = wanted
   const problem = (errorCode: number, errorMessage: string): Problem => ({errorCode, errorMessage})
-  if (all.filter((other) => other.name === name).length > 1) return problem(ERROR.invalidRequest, `Duplicate topic name: ${name}`)
   if (!allows('CreateTopic', broker.topicArn(name))) return problem(ERROR.topicAuthorizationFailed, 'Authorization failed.')
   if (!isValidTopicName(name)) return problem(ERROR.invalidTopic, `Topic name is invalid: it must be 1 to 249 of [a-zA-Z0-9._-]`)
   if (broker.topics.has(name)) return problem(ERROR.topicAlreadyExists, `Topic '${name}' already exists.`)
@@ -85,6 +98,11 @@ function sizeProblem(wanted: Wanted, broker: Broker): Problem | undefined {
     return problem(ERROR.invalidPartitions, 'Number of partitions must be larger than 0.')
   }
   // No primary source says which factors MSK Serverless takes; 3 and the default are known to work.
+  const isTooMany =
+    Math.max(replicationFactor, ...assignments.map(({brokerIds}) => brokerIds.length)) >
+    Math.max(REPLICATION_FACTOR, broker.nodeIds.length)
+  if (isTooMany)
+    return problem(ERROR.invalidReplicationFactor, `Replication factor: ${replicationFactor} larger than available brokers.`)
   const isBadFactor = broker.serverless
     ? ![-1, REPLICATION_FACTOR].includes(replicationFactor)
     : replicationFactor < -1 || replicationFactor === 0

@@ -1,6 +1,7 @@
 import type {DeleteTopicsRequest, DeleteTopicsResponse} from '../messages.js'
 import type {Api, Call} from './api.js'
 import {ERROR} from './error-codes.js'
+import {storageError} from './storage-error.js'
 
 type Result = DeleteTopicsResponse['responses'][number]
 
@@ -14,12 +15,13 @@ type Result = DeleteTopicsResponse['responses'][number]
 export const deleteTopics: Api<DeleteTopicsRequest, DeleteTopicsResponse> = {
   key: 20,
   versions: [0, 6],
-  async handle({topics, topicNames}, call) {
-    const asked = call.version >= 6 ? topics : topicNames.map((name) => ({name, topicId: ''}))
-    const responses: Result[] = []
-    for (const one of asked) responses.push(await remove(one, call))
-    return {responses}
-  },
+  handle: ({topics, topicNames}, call) =>
+    call.broker.inOrder(async () => {
+      const asked = call.version >= 6 ? topics : topicNames.map((name) => ({name, topicId: ''}))
+      const responses: Result[] = []
+      for (const one of asked) responses.push(await remove(one, call))
+      return {responses}
+    }),
 }
 
 async function remove({name, topicId}: DeleteTopicsRequest['topics'][number], {broker, allows}: Call): Promise<Result> {
@@ -30,6 +32,5 @@ async function remove({name, topicId}: DeleteTopicsRequest['topics'][number], {b
     return {name, topicId, errorCode: ERROR.topicAuthorizationFailed}
   }
   if (!topic) return {name, topicId, errorCode: name === null ? ERROR.unknownTopicId : ERROR.unknownTopicOrPartition}
-  await broker.deleteTopic(topic)
-  return {name: topic.name, topicId: topic.id, errorCode: ERROR.none}
+  return {name: topic.name, topicId: topic.id, errorCode: await storageError(broker, () => broker.deleteTopic(topic))}
 }

@@ -14,11 +14,13 @@ export const offsetForLeaderEpoch: Api<OffsetForLeaderEpochRequest, OffsetForLea
   }),
 }
 
-function endOf(topic: string, {partition, currentLeaderEpoch, leaderEpoch}: Asked, {broker, allows}: Call): Result {
+function endOf(name: string, {partition, currentLeaderEpoch, leaderEpoch}: Asked, {broker, connection, allows}: Call): Result {
   const failure = (errorCode: number): Result => ({partition, errorCode, leaderEpoch: -1, endOffset: -1})
-  if (!allows('DescribeTopic', broker.topicArn(topic))) return failure(ERROR.topicAuthorizationFailed)
-  const log = broker.topics.get(topic)?.partitions[partition]
-  if (!log) return failure(ERROR.unknownTopicOrPartition)
+  if (!allows('DescribeTopic', broker.topicArn(name))) return failure(ERROR.topicAuthorizationFailed)
+  const topic = broker.topics.get(name)
+  const log = topic?.partitions[partition]
+  if (!topic || !log) return failure(ERROR.unknownTopicOrPartition)
+  if (broker.leaderOf(topic, partition) !== connection.listener.nodeId) return failure(ERROR.notLeaderOrFollower)
   if (currentLeaderEpoch > log.leaderEpoch) return failure(ERROR.unknownLeaderEpoch)
   if (leaderEpoch > log.leaderEpoch) return {...failure(ERROR.none)}
   return {partition, errorCode: ERROR.none, leaderEpoch: log.leaderEpoch, endOffset: log.highWatermark}

@@ -54,7 +54,7 @@ function describe({resourceType, resourceName, configurationKeys}: Resource, {br
 }
 
 /** One config of a topic with its value, source and synonyms. */
-export function describeConfig(broker: Broker, topic: Topic, name: string): Config {
+export function describeConfig(broker: Broker, topic: Pick<Topic, 'config'>, name: string): Config {
   const key = configKeys(broker.serverless).get(name)!
   const set = topic.config.get(name)
   const byDefault = {name: BROKER_SYNONYMS[name] ?? name, value: key.default, source: SOURCE.default}

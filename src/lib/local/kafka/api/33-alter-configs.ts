@@ -3,6 +3,7 @@ import {configKeys, refusal} from '../topic-config.js'
 import {alterableTopic} from './44-incremental-alter-configs.js'
 import type {Api, Call} from './api.js'
 import {ERROR} from './error-codes.js'
+import {storageError} from './storage-error.js'
 
 type Resource = AlterConfigsRequest['resources'][number]
 type Result = AlterConfigsResponse['responses'][number]
@@ -14,11 +15,12 @@ type Result = AlterConfigsResponse['responses'][number]
 export const alterConfigs: Api<AlterConfigsRequest, AlterConfigsResponse> = {
   key: 33,
   versions: [0, 2],
-  async handle({resources, validateOnly}, call) {
-    const responses: Result[] = []
-    for (const resource of resources) responses.push(await replace(resource, validateOnly, call))
-    return {responses}
-  },
+  handle: ({resources, validateOnly}, call) =>
+    call.broker.inOrder(async () => {
+      const responses: Result[] = []
+      for (const resource of resources) responses.push(await replace(resource, validateOnly, call))
+      return {responses}
+    }),
 }
 
 async function replace({resourceType, resourceName, configs}: Resource, validateOnly: boolean, call: Call): Promise<Result> {
@@ -38,6 +40,5 @@ async function replace({resourceType, resourceName, configs}: Resource, validate
   if (validateOnly) return result(ERROR.none, null)
   const kept = [...found.config].filter(([name]) => !configKeys(broker.serverless).get(name)?.alterable)
   const given = configs.flatMap(({name, value}): [string, string][] => (value === null ? [] : [[name, value]]))
-  await broker.setConfig(found, new Map([...kept, ...given]))
-  return result(ERROR.none, null)
+  return result(await storageError(broker, () => broker.setConfig(found, new Map([...kept, ...given]))), null)
 }

@@ -25,6 +25,7 @@ export const saslAuthenticate: Api<SaslAuthenticateRequest, SaslAuthenticateResp
     } catch (error) {
       if (!(error instanceof AuthenticationError)) throw error
       broker.log(`authentication failed from ${connection.remoteAddress}: ${error.message}: ${error.reason}`)
+      connection.refused = true
       return {errorCode: ERROR.saslAuthenticationFailed, errorMessage: error.message, authBytes: Buffer.alloc(0)}
     }
   },

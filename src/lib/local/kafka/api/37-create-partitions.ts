@@ -2,6 +2,7 @@ import type {CreatePartitionsRequest, CreatePartitionsResponse} from '../message
 import {partitionQuota} from '../topic-config.js'
 import type {Api, Call} from './api.js'
 import {ERROR} from './error-codes.js'
+import {storageError} from './storage-error.js'
 
 type Wanted = CreatePartitionsRequest['topics'][number]
 type Result = CreatePartitionsResponse['results'][number]
@@ -10,11 +11,12 @@ type Result = CreatePartitionsResponse['results'][number]
 export const createPartitions: Api<CreatePartitionsRequest, CreatePartitionsResponse> = {
   key: 37,
   versions: [0, 3],
-  async handle({topics, validateOnly}, call) {
-    const results: Result[] = []
-    for (const wanted of topics) results.push(await widen(wanted, validateOnly, call))
-    return {results}
-  },
+  handle: ({topics, validateOnly}, call) =>
+    call.broker.inOrder(async () => {
+      const results: Result[] = []
+      for (const wanted of topics) results.push(await widen(wanted, validateOnly, call))
+      return {results}
+    }),
 }
 
 async function widen({name, count}: Wanted, validateOnly: boolean, {broker, allows}: Call): Promise<Result> {
@@ -32,6 +34,5 @@ async function widen({name, count}: Wanted, validateOnly: boolean, {broker, allo
   const quota = partitionQuota(broker.serverless, compacted)
   const total = broker.partitionCount(compacted) + count - current
   if (total > quota) return result(ERROR.invalidRequest, `The cluster's quota is ${quota} partitions.`)
-  if (!validateOnly) await broker.addPartitions(topic, count)
-  return result(ERROR.none)
+  return result(validateOnly ? ERROR.none : await storageError(broker, () => broker.addPartitions(topic, count)))
 }

@@ -4,6 +4,7 @@ import {configKeys, refusal} from '../topic-config.js'
 import {RESOURCE} from './32-describe-configs.js'
 import type {Api, Call} from './api.js'
 import {ERROR} from './error-codes.js'
+import {storageError} from './storage-error.js'
 
 type Resource = IncrementalAlterConfigsRequest['resources'][number]
 type Result = IncrementalAlterConfigsResponse['responses'][number]
@@ -15,11 +16,12 @@ const OPERATION = {set: 0, delete: 1, append: 2, subtract: 3} as const
 export const incrementalAlterConfigs: Api<IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse> = {
   key: 44,
   versions: [0, 1],
-  async handle({resources, validateOnly}, call) {
-    const responses: Result[] = []
-    for (const resource of resources) responses.push(await alter(resource, validateOnly, call))
-    return {responses}
-  },
+  handle: ({resources, validateOnly}, call) =>
+    call.broker.inOrder(async () => {
+      const responses: Result[] = []
+      for (const resource of resources) responses.push(await alter(resource, validateOnly, call))
+      return {responses}
+    }),
 }
 
 async function alter({resourceType, resourceName, configs}: Resource, validateOnly: boolean, call: Call): Promise<Result> {
@@ -34,20 +36,22 @@ async function alter({resourceType, resourceName, configs}: Resource, validateOn
   if ('errorCode' in found) return result(found.errorCode, found.errorMessage)
   const changed = new Map(found.config)
   for (const {name, configOperation, value} of configs) {
+    const isList = configKeys(broker.serverless).get(name)?.type === 'list'
+    if (!isList && (configOperation === OPERATION.append || configOperation === OPERATION.subtract)) {
+      return result(ERROR.invalidConfig, `Config value append is not allowed for config key: ${name}`)
+    }
     const wanted = configOperation === OPERATION.delete ? null : combined(name, configOperation, value, found, call)
     const reason = refusal(broker.serverless, name, wanted, 'alter')
     if (reason !== undefined) return result(ERROR.invalidConfig, reason)
     if (wanted === null) changed.delete(name)
     else changed.set(name, wanted)
   }
-  if (!validateOnly) await broker.setConfig(found, changed)
-  return result(ERROR.none, null)
+  return result(validateOnly ? ERROR.none : await storageError(broker, () => broker.setConfig(found, changed)), null)
 }
 
-/** Append and subtract work on lists; for any other type they are taken as set, and its validation answers. */
+/** The value after the operation. */
 function combined(name: string, operation: number, value: string | null, topic: Topic, {broker}: Call): string | null {
-  const isList = configKeys(broker.serverless).get(name)?.type === 'list'
-  if (!isList || value === null || operation === OPERATION.set) return value
+  if (value === null || operation === OPERATION.set) return value
   const current = broker.configOf(topic, name).split(',')
   const named = value.split(',')
   const without = current.filter((item) => !named.includes(item))

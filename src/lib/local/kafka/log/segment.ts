@@ -2,7 +2,10 @@ import {fdatasync as fdatasyncCallback, ftruncate as ftruncateCallback} from 'no
 import {dirname, join} from 'node:path'
 import {promisify} from 'node:util'
 
-import {type BatchHeader, decodeBatch, HEADER_BYTES, LOG_OVERHEAD_BYTES, readBatchHeader} from '../../../records/batch.js'
+import {type BatchHeader, compressionOf, HEADER_BYTES, LOG_OVERHEAD_BYTES, readBatchHeader} from '../../../records/batch.js'
+import {decompress} from '../../../records/compression.js'
+import {forEachRecord} from '../../../records/record.js'
+import {RecordError} from '../../../records/record-error.js'
 import {type FilePool, PooledFile} from './file-pool.js'
 import {readFully, syncDirectory, type Write, writeFully} from './files.js'
 import {INDEX_INTERVAL_BYTES, OffsetIndex} from './offset-index.js'
@@ -158,14 +161,46 @@ export class Segment {
         for (const {header, position} of batches) {
           const mayHold = header.maxTimestamp >= timestamp && header.baseOffset + header.lastOffsetDelta >= minOffset
           if (!mayHold) continue
-          const records = await decodeBatch(await readRange(descriptor, position, header.sizeInBytes))
-          const found = records.find((record) => record.timestamp >= timestamp && record.offset >= minOffset)
-          if (found) return {offset: found.offset, timestamp: found.timestamp}
+          const found = await firstInBatch(
+            await readRange(descriptor, position, header.sizeInBytes),
+            header,
+            timestamp,
+            minOffset,
+          )
+          if (found) return found
         }
       }
       return undefined
     })
   }
+}
+
+/**
+ * The first record of a batch that is meant, without making objects of the others: a few compressed megabytes may hold
+ * millions. A batch whose records cannot be decoded counts as one: whoever wrote it must not end every look-up by time.
+ */
+async function firstInBatch(batch: Buffer, header: BatchHeader, timestamp: number, minOffset: number) {
+  let first: OffsetAndTimestamp | undefined
+  try {
+    const section = await oneAtATime(() => decompress(compressionOf(header), batch.subarray(HEADER_BYTES)))
+    forEachRecord(section, header, (record) => {
+      if (record.timestamp >= timestamp && record.offset >= minOffset)
+        first ??= {offset: record.offset, timestamp: record.timestamp}
+    })
+    return first
+  } catch (error) {
+    if (!(error instanceof RecordError)) throw error
+    return {offset: Math.max(header.baseOffset, minOffset), timestamp: header.maxTimestamp}
+  }
+}
+
+let running: Promise<unknown> = Promise.resolve()
+
+/** Each of these may take 128 MiB of memory. */
+function oneAtATime<T>(task: () => Promise<T>): Promise<T> {
+  const result = running.then(task)
+  running = result.catch(() => {})
+  return result
 }
 
 async function readRange(descriptor: number, position: number, length: number): Promise<Buffer> {
