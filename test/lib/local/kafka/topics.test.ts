@@ -123,7 +123,7 @@ describe('a topic', () => {
 
   it('is found by its id, and gone when it is deleted by it', async () => {
     const kafka = await client()
-    const [{topicId}] = (await create(kafka, [{name: 'a'}])).topics as [{topicId: string}]
+    const topicId = (await create(kafka, [{name: 'a'}])).topics[0]!.topicId!
 
     const remove = (): Promise<DeleteTopicsResponse> => kafka.request(20, 6, {topics: [{name: null, topicId}], timeoutMs: 1000})
 
