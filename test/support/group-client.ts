@@ -6,7 +6,7 @@ import type {Api, Call} from '../../src/lib/local/kafka/api/api.js'
 import {GroupCoordinator, type GroupCoordinatorOptions, type GroupEntry} from '../../src/lib/local/kafka/groups.js'
 import type {JoinGroupRequest, JoinGroupResponse, SyncGroupResponse} from '../../src/lib/local/kafka/messages.js'
 
-export const ARN = 'arn:aws:kafka:us-east-1:123456789012:cluster/local/uuid-s1'
+const ARN = 'arn:aws:kafka:us-east-1:123456789012:cluster/local/uuid-s1'
 
 /** A coordinator whose state log is an array: topic "orders" has 3 partitions, "events" 1. */
 export function coordinator(options: Partial<GroupCoordinatorOptions> = {}) {

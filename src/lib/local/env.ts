@@ -5,7 +5,7 @@ export const ENV_FORMATS = ['shell', 'properties', 'kcat', 'json'] as const
 export type EnvFormat = (typeof ENV_FORMATS)[number]
 
 /** The variables by which AWS SDKs and the AWS CLI find the stack. Never `AWS_ENDPOINT_URL`, which would redirect S3 and all the rest. */
-export function awsVariables(stack: Stack): Record<string, string> {
+function awsVariables(stack: Stack): Record<string, string> {
   const {endpoint, region, accessKeyId, secretAccessKey, sessionToken} = stack
   return {
     AWS_ACCESS_KEY_ID: accessKeyId,

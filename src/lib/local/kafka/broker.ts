@@ -46,7 +46,7 @@ type StateEntry =
 const PRODUCER_ID_BLOCK = 1_000
 
 /** MSK Serverless' node ids are large and sparse (akhq#1113); a tool that counts on 1, 2, 3 should fail here first. */
-export const nodeIdOf = (index: number): number => 151 + 53 * index
+const nodeIdOf = (index: number): number => 151 + 53 * index
 
 /**
  * The state of one cluster: topics, groups, producer ids. Node runs one callback at a time, so nothing here needs a lock.

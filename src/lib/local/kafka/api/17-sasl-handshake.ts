@@ -2,7 +2,7 @@ import type {SaslHandshakeRequest, SaslHandshakeResponse} from '../messages.js'
 import type {Api} from './api.js'
 import {ERROR} from './error-codes.js'
 
-export const MECHANISMS: readonly string[] = ['AWS_MSK_IAM', 'OAUTHBEARER']
+const MECHANISMS: readonly string[] = ['AWS_MSK_IAM', 'OAUTHBEARER']
 
 /**
  * SaslHandshake v0-1: chooses the mechanism.
