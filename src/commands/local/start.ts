@@ -49,7 +49,7 @@ export default class LocalStart extends BaseCommand<typeof LocalStart> {
       return this.present(running)
     }
     if (this.flags.foreground) return this.foreground(dataDir)
-    const args = ['local', 'start', '--foreground', '--data-dir', dataDir, ...this.argv]
+    const args = ['local', 'start', '--foreground', ...this.argv]
     return this.present(await startInBackground(process.argv[1]!, args, dataDir))
   }
 

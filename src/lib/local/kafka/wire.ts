@@ -24,8 +24,11 @@ export class ProtocolError extends Error {
   override readonly name = 'ProtocolError'
 }
 
-/** Kafka's own limit is memory; ours keeps a 100 MiB frame of empty structs from becoming gigabytes of objects. */
-const MAX_ELEMENTS = 1_000_000
+/**
+ * Kafka's own limit is memory. Ours is five times what the largest cluster of MSK Serverless can ask for: a million entries keep
+ * the event loop for seconds and cost gigabytes.
+ */
+const MAX_ELEMENTS = 50_000
 
 /** Reads primitive types off a buffer, in order. Throws ProtocolError instead of reading past the end. */
 export class Reader {
