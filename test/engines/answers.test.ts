@@ -1,0 +1,527 @@
+import {mkdtemp, rm} from 'node:fs/promises'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+
+import {afterAll, beforeAll, describe, expect, test} from 'vitest'
+
+import {type Local, startLocal} from '../../src/lib/local/index.js'
+import {batchCrc, type EncodeOptions, encodeBatch, readBatchHeader, writeBatchHeader} from '../../src/lib/records/batch.js'
+import {wireClient} from '../support/wire-client.js'
+import {type RealKafka, startRealKafka} from './real-kafka.js'
+
+/** Sends one request and resolves to the decoded answer, or to `closed`. */
+type Ask = (key: number, version: number, body: object) => Promise<any>
+
+let kafka: RealKafka
+let local: Local
+let dir: string
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'skk-answers-'))
+  local = await startLocal({dataDir: join(dir, 'data'), apiProfile: 'wide', plaintextPort: {wanted: 0, mayMove: true}})
+  kafka = await startRealKafka()
+})
+afterAll(async () => {
+  await kafka?.stop()
+  await local?.stop()
+  await rm(dir, {recursive: true, force: true})
+})
+
+/** The requests of `story`, sent to Apache Kafka 3.9 and to the stack, must have the same answers, as far as `story` returns them. */
+async function same(story: (ask: Ask) => Promise<unknown>): Promise<void> {
+  const theirs = await story(await asking(kafka.bootstrap))
+  const ours = await story(await asking(local.plaintextBootstrap!))
+
+  expect(ours).toEqual(theirs)
+}
+
+async function asking(address: string): Promise<Ask> {
+  let client = await wireClient(address)
+  return async (key, version, body) => {
+    try {
+      return await client.request(key, version, body)
+    } catch {
+      client = await wireClient(address)
+      return 'closed'
+    }
+  }
+}
+
+const topicOf = (name: string, more: object = {}) => ({
+  name,
+  numPartitions: 1,
+  replicationFactor: 1,
+  assignments: [],
+  configs: [],
+  ...more,
+})
+const create = async (ask: Ask, topics: object[], validateOnly = false): Promise<number[]> => {
+  const answer = await ask(19, 5, {topics, timeoutMs: 10_000, validateOnly})
+  return answer.topics.map(({errorCode}: {errorCode: number}) => errorCode)
+}
+const config = (name: string, value: string) => ({name, value})
+
+let count = 0
+/** A new topic, ready to be written to: a broker tells of a topic before it leads it. */
+async function newTopic(ask: Ask, ...configs: object[]): Promise<string> {
+  const name = `answers-${count++}`
+  expect(await create(ask, [topicOf(name, {configs})])).toEqual([0])
+  const partitions = [{partitionIndex: 0, currentLeaderEpoch: -1, timestamp: -1}]
+  for (;;) {
+    const {topics} = await ask(2, 5, {replicaId: -1, isolationLevel: 0, topics: [{name, partitions}]})
+    if (topics[0].partitions[0].errorCode === 0) return name
+  }
+}
+
+type Sent = {acks?: number; version?: number; index?: number}
+async function produce(ask: Ask, name: string, records: Buffer, {acks = -1, version = 8, index = 0}: Sent = {}) {
+  const topicData = [{name, partitionData: [{index, records: Buffer.from(records)}]}]
+  const answer = await ask(0, version, {transactionalId: null, acks, timeoutMs: 10_000, topicData})
+  if (answer === 'closed') return answer
+  const {errorCode, baseOffset} = answer.responses[0].partitionResponses[0]
+  return {errorCode, baseOffset}
+}
+
+const record = (key: string | null = 'k', timestamp = Date.now()) => {
+  return {key: key === null ? null : Buffer.from(key), value: Buffer.from('v'), headers: [], timestamp}
+}
+const batch = (options: EncodeOptions = {}, ...records: ReturnType<typeof record>[]) =>
+  encodeBatch(records.length > 0 ? records : [record()], options)
+
+/** A batch with another header, its checksum right again. */
+async function forged(change: Parameters<typeof writeBatchHeader>[1] extends infer H ? Partial<H> : never): Promise<Buffer> {
+  const bytes = await batch()
+  writeBatchHeader(bytes, {...readBatchHeader(bytes), ...change})
+  bytes.writeUInt32BE(batchCrc(bytes, 0, bytes.length), 17)
+  return bytes
+}
+
+/** A broker that has just started has none to give for a moment. */
+async function newProducerId(ask: Ask): Promise<number> {
+  for (;;) {
+    const none = {transactionalId: null, transactionTimeoutMs: 1000, producerId: -1, producerEpoch: -1}
+    const {errorCode, producerId} = await ask(22, 4, none)
+    if (errorCode === 0) return producerId
+  }
+}
+
+describe('Produce', () => {
+  test.each([2, -2])('acks %d', async (acks) => {
+    await same(async (ask) => produce(ask, await newTopic(ask), await batch(), {acks}))
+  })
+
+  test('a topic or a partition that does not exist', async () => {
+    await same(async (ask) => [
+      await produce(ask, 'absent', await batch()),
+      await produce(ask, await newTopic(ask), await batch(), {index: 7}),
+    ])
+  })
+
+  test('a wrong checksum', async () => {
+    const bytes = await batch()
+    bytes.writeUInt8(bytes.readUInt8(bytes.length - 1) ^ 1, bytes.length - 1)
+
+    await same(async (ask) => produce(ask, await newTopic(ask), bytes))
+  })
+
+  test('a piece of a batch', async () => {
+    const bytes = await batch()
+
+    await same(async (ask) => produce(ask, await newTopic(ask), bytes.subarray(0, bytes.length - 1)))
+  })
+
+  test('two batches', async () => {
+    const bytes = await batch()
+
+    await same(async (ask) => produce(ask, await newTopic(ask), Buffer.concat([bytes, bytes])))
+  })
+
+  test.each([
+    ['a control batch', {attributes: 0x20}],
+    ['a count that is not that of the offsets', {lastOffsetDelta: 4}],
+    ['no records', {recordCount: 0, lastOffsetDelta: -1}],
+    ['another magic', {magic: 7}],
+    ['the format of before 0.11', {magic: 1}],
+  ])('%s', async (_, change) => {
+    const bytes = await forged(change)
+
+    await same(async (ask) => produce(ask, await newTopic(ask), bytes))
+  })
+
+  test('more bytes than max.message.bytes', async () => {
+    await same(async (ask) => produce(ask, await newTopic(ask, config('max.message.bytes', '50')), await batch()))
+  })
+
+  test('zstd before version 7', async () => {
+    const bytes = await batch({compression: 'zstd'})
+
+    await same(async (ask) => produce(ask, await newTopic(ask), bytes, {version: 6}))
+  })
+
+  test('a record without a key for a compacted topic', async () => {
+    const bytes = await batch({}, record(null))
+
+    await same(async (ask) => produce(ask, await newTopic(ask, config('cleanup.policy', 'compact')), bytes))
+  })
+
+  test('a timestamp that is too far away', async () => {
+    const bytes = await batch({}, record('k', 0))
+
+    await same(async (ask) => produce(ask, await newTopic(ask, config('message.timestamp.difference.max.ms', '1000')), bytes))
+  })
+
+  test('an idempotent producer: next, duplicate, gap, old duplicate, old epoch, new epoch', async () => {
+    await same(async (ask) => {
+      const producerId = await newProducerId(ask)
+      const topic = await newTopic(ask)
+      const send = async (producerEpoch: number, baseSequence: number) =>
+        produce(ask, topic, await batch({producerId, producerEpoch, baseSequence}))
+      const answers = []
+      for (const sequence of [0, 1, 2, 1, 4, 3, 4, 5, 6, 0]) answers.push([sequence, await send(1, sequence)])
+      answers.push(await send(0, 7), await send(2, 3), await send(2, 0))
+      return answers
+    })
+  })
+})
+
+describe('Fetch', () => {
+  const fetch = async (ask: Ask, topic: string, more: object = {}) => {
+    const partition = {
+      ...{partition: 0, currentLeaderEpoch: -1, fetchOffset: 0, lastFetchedEpoch: -1, logStartOffset: -1},
+      ...{partitionMaxBytes: 1_000_000, ...more},
+    }
+    const answer = await ask(1, 11, {
+      ...{replicaId: -1, maxWaitMs: 10, minBytes: 1, maxBytes: 1_000_000, isolationLevel: 1, sessionId: 0, sessionEpoch: -1},
+      ...{topics: [{topic, partitions: [partition]}], forgottenTopicsData: [], rackId: ''},
+    })
+    const {errorCode, highWatermark, logStartOffset, records} = answer.responses[0].partitions[0]
+    return {errorCode, highWatermark, logStartOffset, bytes: records?.length}
+  }
+
+  test.each([{fetchOffset: 9}, {fetchOffset: -1}, {partition: 5}, {currentLeaderEpoch: 8}, {fetchOffset: 1}])(
+    '%j',
+    async (more) => {
+      await same(async (ask) => {
+        const topic = await newTopic(ask)
+        await produce(ask, topic, await batch({}, record('k', 1_700_000_000_000)))
+        return fetch(ask, topic, more)
+      })
+    },
+  )
+
+  test('one batch comes however large it is', async () => {
+    await same(async (ask) => {
+      const topic = await newTopic(ask)
+      await produce(ask, topic, await batch({}, record('k', 1_700_000_000_000)))
+      return fetch(ask, topic, {partitionMaxBytes: 1})
+    })
+  })
+
+  test('a topic that does not exist', async () => {
+    await same((ask) => fetch(ask, 'absent'))
+  })
+})
+
+describe('ListOffsets, OffsetForLeaderEpoch', () => {
+  test('both ends, a time, a time beyond the last record, the largest timestamp', async () => {
+    const bytes = await batch({}, record('a', 1_700_000_000_100), record('b', 1_700_000_000_300), record('c', 1_700_000_000_200))
+
+    await same(async (ask) => {
+      const topic = await newTopic(ask)
+      await produce(ask, topic, bytes)
+      const find = async (timestamp: number) => {
+        const partitions = [{partitionIndex: 0, currentLeaderEpoch: -1, timestamp}]
+        const {topics} = await ask(2, 7, {replicaId: -1, isolationLevel: 0, topics: [{name: topic, partitions}]})
+        const [{errorCode, offset, timestamp: found}] = topics[0].partitions
+        return {errorCode, offset, found}
+      }
+      return [await find(-1), await find(-2), await find(1_700_000_000_150), await find(1_800_000_000_000), await find(-3)]
+    })
+  })
+
+  test.each([
+    ['absent', {}],
+    [undefined, {partitionIndex: 4}],
+    [undefined, {currentLeaderEpoch: 7}],
+  ])('%s %j', async (name, more) => {
+    await same(async (ask) => {
+      const topic = name ?? (await newTopic(ask))
+      const partitions = [{partitionIndex: 0, currentLeaderEpoch: -1, timestamp: -1, ...more}]
+      const {topics} = await ask(2, 5, {replicaId: -1, isolationLevel: 0, topics: [{name: topic, partitions}]})
+      return topics[0].partitions[0].errorCode
+    })
+  })
+
+  test.each([
+    {currentLeaderEpoch: 3, leaderEpoch: 0},
+    {currentLeaderEpoch: -1, leaderEpoch: 5},
+    {currentLeaderEpoch: -1, leaderEpoch: 0},
+  ])('epochs %j', async (epochs) => {
+    await same(async (ask) => {
+      const topic = await newTopic(ask)
+      const {topics} = await ask(23, 3, {replicaId: -1, topics: [{topic, partitions: [{partition: 0, ...epochs}]}]})
+      const {errorCode, leaderEpoch, endOffset} = topics[0].partitions[0]
+      return {errorCode, leaderEpoch, endOffset}
+    })
+  })
+})
+
+describe('topics', () => {
+  test.each([
+    ['a bad name', [topicOf('no spaces')]],
+    ['a name that is only dots', [topicOf('..')]],
+    ['no partitions', [topicOf('refused', {numPartitions: 0})]],
+    ['a replication factor of 0', [topicOf('refused', {replicationFactor: 0})]],
+    ['the defaults', [topicOf('defaults', {numPartitions: -1, replicationFactor: -1})]],
+    ['an unknown config', [topicOf('refused', {configs: [config('no.such.config', '1')]})]],
+    ['a bad value', [topicOf('refused', {configs: [config('retention.ms', 'soon')]})]],
+    ['a bad policy', [topicOf('refused', {configs: [config('cleanup.policy', 'nonsense')]})]],
+    ['the same name twice', [topicOf('twice'), topicOf('twice')]],
+    [
+      'an assignment with a gap',
+      [topicOf('refused', {numPartitions: -1, replicationFactor: -1, assignments: [{partitionIndex: 1, brokerIds: [1]}]})],
+    ],
+    ['an assignment and a count', [topicOf('refused', {assignments: [{partitionIndex: 0, brokerIds: [1]}]})]],
+  ])('CreateTopics: %s', async (_, topics) => {
+    await same((ask) => create(ask, topics, true))
+  })
+
+  test('CreateTopics: what exists, and what differs from it in a dot only', async () => {
+    await same(async (ask) => [
+      await create(ask, [topicOf('dotted.name')]),
+      await create(ask, [topicOf('dotted.name')]),
+      await create(ask, [topicOf('dotted_name')]),
+    ])
+  })
+
+  test('Metadata: a bad name, an unknown one', async () => {
+    await same(async (ask) => {
+      const {topics} = await ask(3, 9, {topics: [{name: 'no spaces'}, {name: 'absent'}], allowAutoTopicCreation: false})
+      return topics.map(({name, errorCode}: {name: string; errorCode: number}) => [name, errorCode]).sort()
+    })
+  })
+
+  test.each([1, 0, -5, 3])('CreatePartitions to %d', async (partitions) => {
+    await same(async (ask) => {
+      const topics = [{name: await newTopic(ask), count: partitions, assignments: null}]
+      const {results} = await ask(37, 2, {topics, timeoutMs: 10_000, validateOnly: false})
+      return results[0].errorCode
+    })
+  })
+
+  test('what does not exist cannot be made wider, deleted or emptied', async () => {
+    await same(async (ask) => {
+      const topics = [{name: 'absent', count: 3, assignments: null}]
+      const wider = await ask(37, 2, {topics, timeoutMs: 10_000, validateOnly: false})
+      const deleted = await ask(20, 4, {topicNames: ['absent'], timeoutMs: 10_000})
+      return [wider.results[0].errorCode, deleted.responses[0].errorCode, await empty(ask, 'absent', 0)]
+    })
+  })
+
+  const empty = async (ask: Ask, name: string, offset: number) => {
+    const {topics} = await ask(21, 2, {topics: [{name, partitions: [{partitionIndex: 0, offset}]}], timeoutMs: 10_000})
+    const {errorCode, lowWatermark} = topics[0].partitions[0]
+    return {errorCode, lowWatermark}
+  }
+
+  test.each([0, 1, -1, 2, -2])('DeleteRecords up to %d of 1', async (offset) => {
+    await same(async (ask) => {
+      const topic = await newTopic(ask)
+      await produce(ask, topic, await batch())
+      return empty(ask, topic, offset)
+    })
+  })
+})
+
+describe('configs', () => {
+  const TOPIC = 2
+  const alter = async (ask: Ask, resourceName: string, configs: object[], resourceType = TOPIC) => {
+    const resources = [{resourceType, resourceName, configs}]
+    const {responses} = await ask(44, 1, {resources, validateOnly: false})
+    return responses[0].errorCode
+  }
+  const operation = (name: string, value: string | null, configOperation: number) => ({name, value, configOperation})
+
+  test.each([
+    ['a value', operation('retention.ms', '60000', 0)],
+    ['a bad value', operation('retention.ms', 'soon', 0)],
+    ['an unknown name', operation('no.such.config', '1', 0)],
+    ['back to the default', operation('retention.ms', null, 1)],
+    ['one more policy', operation('cleanup.policy', 'compact', 2)],
+    ['appended to what is no list', operation('retention.ms', '1', 2)],
+  ])('IncrementalAlterConfigs: %s', async (_, change) => {
+    await same(async (ask) => alter(ask, await newTopic(ask), [change]))
+  })
+
+  test('IncrementalAlterConfigs: a topic that does not exist, a kind that does not', async () => {
+    await same(async (ask) => [
+      await alter(ask, 'absent', [operation('retention.ms', '1', 0)]),
+      await alter(ask, 'absent', [operation('retention.ms', '1', 0)], 77),
+    ])
+  })
+
+  test('AlterConfigs puts back what it does not name', async () => {
+    await same(async (ask) => {
+      const topic = await newTopic(ask, config('retention.ms', '60000'))
+      const resources = [{resourceType: TOPIC, resourceName: topic, configs: [config('max.message.bytes', '2000')]}]
+      const {responses} = await ask(33, 1, {resources, validateOnly: false})
+      return [responses[0].errorCode, await topicValues(ask, topic)]
+    })
+  })
+
+  test('DescribeConfigs: what was set; a topic that does not exist', async () => {
+    await same(async (ask) => {
+      const topic = await newTopic(ask, config('retention.ms', '60000'), config('cleanup.policy', 'compact'))
+      return [await topicValues(ask, topic), await topicValues(ask, 'absent')]
+    })
+  })
+
+  /** What was set on the topic itself: source 1. */
+  const topicValues = async (ask: Ask, resourceName: string) => {
+    const resources = [{resourceType: TOPIC, resourceName, configurationKeys: null}]
+    const {results} = await ask(32, 3, {resources, includeSynonyms: true, includeDocumentation: false})
+    const own = results[0].configs.filter(({configSource}: {configSource: number}) => configSource === 1)
+    return [results[0].errorCode, own.map(({name, value, configType}: any) => [name, value, configType]).sort()]
+  }
+})
+
+describe('groups', () => {
+  const member = {memberId: 'nobody', groupInstanceId: null}
+  const joining = (more: object = {}) => ({
+    ...{groupId: 'none', sessionTimeoutMs: 10_000, rebalanceTimeoutMs: 10_000, memberId: '', groupInstanceId: null},
+    ...{protocolType: 'consumer', protocols: [{name: 'range', metadata: Buffer.alloc(6)}], ...more},
+  })
+
+  test.each([
+    ['no id', {groupId: ''}],
+    ['too short a session', {sessionTimeoutMs: 1}],
+    ['too long a session', {sessionTimeoutMs: 99_999_999}],
+    ['an unknown member', {memberId: 'nobody'}],
+    ['no protocols', {protocols: []}],
+    ['a new member', {}],
+  ])('JoinGroup: %s', async (_, more) => {
+    await sameOfGroups(async (ask) => {
+      const {errorCode, generationId} = await ask(11, 5, joining(more))
+      return {errorCode, generationId}
+    })
+  })
+
+  test('a member joins, syncs, commits, beats and leaves', async () => {
+    await sameOfGroups(async (ask) => {
+      const groupId = 'whole-life'
+      const topic = await newTopic(ask)
+      const {memberId} = await ask(11, 5, joining({groupId}))
+      const joined = await ask(11, 5, joining({groupId, memberId}))
+      const {generationId} = joined
+      const mine = {groupId, generationId, memberId, groupInstanceId: null}
+      const synced = await ask(14, 3, {...mine, assignments: [{memberId, assignment: Buffer.from('mine')}]})
+      const commit = (offset: number, more: object = {}) => commitOf(ask, {...mine, ...more}, topic, offset)
+      const beat = async (more: object = {}) => (await ask(12, 3, {...mine, ...more})).errorCode
+      const answers = [
+        [joined.errorCode, generationId, joined.protocolName, joined.leader === memberId, joined.members.length],
+        [synced.errorCode, synced.assignment.toString()],
+        [await beat(), await beat({generationId: 9}), await beat({memberId: 'nobody'})],
+        [
+          await commit(5),
+          await commit(6, {generationId: 9}),
+          await commit(7, {memberId: 'nobody'}),
+          await commit(8, {generationId: -1, memberId: ''}),
+        ],
+        await deleteGroup(ask, groupId),
+      ]
+      const left = await ask(13, 3, {groupId, members: [{memberId, groupInstanceId: null}, member]})
+      const described = await ask(15, 3, {groups: [groupId], includeAuthorizedOperations: false})
+      const committed = await fetchOf(ask, groupId, topic)
+      answers.push(
+        [left.errorCode, left.members.map(({errorCode}: {errorCode: number}) => errorCode)],
+        [described.groups[0].groupState, described.groups[0].protocolType],
+        committed,
+        await deleteGroup(ask, groupId),
+        await fetchOf(ask, groupId, topic),
+      )
+      return answers
+    })
+  })
+
+  test('of a group or member that does not exist', async () => {
+    await sameOfGroups(async (ask) => {
+      const groupId = 'absent-group'
+      const asked = {groupId, generationId: 1, ...member}
+      const described = await ask(15, 3, {groups: [groupId], includeAuthorizedOperations: false})
+      const deleted = await ask(47, 0, {groupId, topics: []})
+      return [
+        (await ask(12, 3, asked)).errorCode,
+        (await ask(14, 3, {...asked, assignments: []})).errorCode,
+        (await ask(13, 2, {groupId, memberId: 'nobody'})).errorCode,
+        [described.groups[0].errorCode, described.groups[0].groupState],
+        await deleteGroup(ask, groupId),
+        deleted.errorCode,
+        await fetchOf(ask, groupId, 'absent'),
+      ]
+    })
+  })
+
+  test.each([
+    ['to an unknown partition', {topic: 'absent'}],
+    ['with too much metadata', {metadata: 'x'.repeat(5000)}],
+    ['with a generation of no group', {generationId: 3}],
+    ['without membership', {}],
+  ])('OffsetCommit %s', async (_, {topic, metadata, ...more}: {topic?: string; metadata?: string; generationId?: number}) => {
+    await sameOfGroups(async (ask) => {
+      const name = topic ?? (await newTopic(ask))
+      const groupId = `commits-${name}`
+      const code = await commitOf(
+        ask,
+        {groupId, generationId: -1, memberId: '', groupInstanceId: null, ...more},
+        name,
+        3,
+        metadata,
+      )
+      return [code, await fetchOf(ask, groupId, name)]
+    })
+  })
+
+  type Committer = {groupId: string; generationId: number; memberId: string; groupInstanceId: null}
+  async function commitOf(ask: Ask, of: Committer, name: string, offset: number, metadata: string | null = null) {
+    const partitions = [{partitionIndex: 0, committedOffset: offset, committedLeaderEpoch: -1, committedMetadata: metadata}]
+    const {topics} = await ask(8, 7, {...of, generationIdOrMemberEpoch: of.generationId, topics: [{name, partitions}]})
+    return topics[0].partitions[0].errorCode
+  }
+  async function fetchOf(ask: Ask, groupId: string, name: string) {
+    const {errorCode, topics} = await ask(9, 5, {groupId, topics: [{name, partitionIndexes: [0]}]})
+    const {committedOffset, metadata, errorCode: partitionError} = topics[0].partitions[0]
+    return {errorCode, committedOffset, metadata, partitionError}
+  }
+  async function deleteGroup(ask: Ask, groupId: string) {
+    return (await ask(42, 1, {groupsNames: [groupId]})).results[0].errorCode
+  }
+
+  /** A real broker makes its offsets topic when it is first asked. */
+  const sameOfGroups = (story: (ask: Ask) => Promise<unknown>): Promise<void> =>
+    same(async (ask) => {
+      for (;;) {
+        const {errorCode} = await ask(10, 2, {key: 'none', keyType: 0})
+        const {groups} = await ask(15, 3, {groups: ['none'], includeAuthorizedOperations: false})
+        if (errorCode === 0 && groups[0].errorCode === 0) return story(ask)
+        await new Promise((resolve) => setTimeout(resolve, 100))
+      }
+    })
+})
+
+describe('others', () => {
+  test('SaslHandshake where nobody logs in, a coordinator of an unknown kind, a producer id', async () => {
+    await same(async (ask) => {
+      const handshake = await ask(17, 1, {mechanism: 'OAUTHBEARER'})
+      const coordinator = await ask(10, 2, {key: 'x', keyType: 9})
+      const producer = await ask(22, 4, {transactionalId: null, transactionTimeoutMs: 1000, producerId: 77, producerEpoch: 3})
+      return [handshake.errorCode ?? handshake, coordinator.errorCode, producer.errorCode, producer.producerEpoch]
+    })
+  })
+
+  test('no reassignments, no quotas', async () => {
+    await same(async (ask) => {
+      const reassignments = await ask(46, 0, {timeoutMs: 1000, topics: null})
+      const quotas = await ask(48, 0, {components: [], strict: false})
+      return [reassignments.errorCode, reassignments.topics, quotas.errorCode, quotas.entries]
+    })
+  })
+})
