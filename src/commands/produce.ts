@@ -199,7 +199,7 @@ function failureOf(
   }
   if (failure !== null && failure !== undefined) return asSkkError(failure, kafka, attempts)
   if (rejected === 0) return null
-  return new SkkError(`${rejected} records were rejected`, {
+  return new SkkError(rejected === 1 ? 'one record was rejected' : `${rejected} records were rejected`, {
     code: 'REJECTED',
     exit: 'partial',
     hint: 'All others are written; raise the limit with `skk topics alter TOPIC --config max.message.bytes=8388608`, if they were too large.',

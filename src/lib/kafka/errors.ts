@@ -59,6 +59,7 @@ function explainAnswer(answer: BrokerError, target: Named): SkkError {
   if (code === 3 && subject.topic !== undefined) return topicNotFound(subject.topic, [], answer)
   if ([29, 30, 31, 53, 33, 34, 54, 58].includes(code)) return denied(answer, target)
 
+  if (code === 36) return alreadyExists(subject.topic ?? '', answer)
   const outcome = OUTCOMES[code] ?? {code: type, exit: 'unavailable'}
   const about = subjectText(subject)
   const reason = answer.text ?? SENTENCES[code] ?? type.toLowerCase().replaceAll('_', ' ')
@@ -85,6 +86,14 @@ export function topicNotFound(topic: string, existing: readonly string[], cause?
   })
 }
 
+const alreadyExists = (topic: string, cause: BrokerError): SkkError =>
+  new SkkError(`topic "${topic}" already exists`, {
+    code: 'TOPIC_ALREADY_EXISTS',
+    exit: 'conflict',
+    hint: 'Add `--if-not-exists` if that is fine.',
+    cause,
+  })
+
 const OUTCOMES: Readonly<Record<number, {code: string; exit: Failure; hint?: string}>> = {
   1: {code: 'OFFSET_OUT_OF_RANGE', exit: 'localIo', hint: 'Start with `--from beginning` to read what is still there.'},
   2: {code: 'CORRUPT_MESSAGE', exit: 'localIo'},
@@ -97,7 +106,6 @@ const OUTCOMES: Readonly<Record<number, {code: string; exit: Failure; hint?: str
   17: {code: 'INVALID_TOPIC', exit: 'usage'},
   24: {code: 'INVALID_GROUP', exit: 'usage'},
   25: {code: 'GROUP_IN_USE', exit: 'conflict'},
-  36: {code: 'TOPIC_ALREADY_EXISTS', exit: 'conflict'},
   37: {code: 'INVALID_PARTITIONS', exit: 'usage'},
   38: {code: 'INVALID_REPLICATION_FACTOR', exit: 'usage'},
   39: {code: 'INVALID_REPLICA_ASSIGNMENT', exit: 'usage'},
@@ -119,7 +127,6 @@ const SENTENCES: Readonly<Record<number, string>> = {
   1: 'the offset is outside of what the partition still holds',
   10: 'the record is larger than the topic allows',
   17: 'the name is not one that Kafka allows: up to 249 letters, digits, dots, dashes and underscores',
-  36: 'the topic exists already',
   38: 'the replication factor is not one that the cluster allows',
   89: 'the cluster asks to slow down',
 }

@@ -39,8 +39,13 @@ export type Link = {
 
 type Send = (batch: Buffer, timeoutMs: number) => Promise<ProduceAnswer>
 
-/** Error codes that one record of a batch may have caused: too large, list too large, bad timestamp, invalid record. */
-const PERHAPS_ONE_RECORD = [10, 18, 32, 87]
+/** Error codes that one record of a batch may have caused, and what is then wrong with it. */
+const PERHAPS_ONE_RECORD: Readonly<Record<number, string>> = {
+  10: 'it is larger than the topic allows',
+  18: 'it is larger than a segment of the log',
+  32: 'its timestamp is too far from now',
+  87: 'the broker finds it invalid; on a compacted topic every record needs a key',
+}
 
 /** The sequence is not the one that the broker expects: what went before is in doubt. */
 const SEQUENCE_ERRORS = [45, 46, 47, 59]
@@ -148,7 +153,8 @@ function judge({errorCode, baseOffset}: ProduceAnswer, lane: Lane, topic: string
   }
   const error = new BrokerError(errorCode, {api: 'Produce', topic, partition: lane.partition})
   if (SEQUENCE_ERRORS.includes(errorCode)) return {kind: 'confused', error}
-  if (PERHAPS_ONE_RECORD.includes(errorCode)) return {kind: 'divide', error}
+  const reason = PERHAPS_ONE_RECORD[errorCode]
+  if (reason) return {kind: 'divide', error: new Error(reason, {cause: error})}
   if (error.retriable) return {kind: 'failed', error, doubtful: STORED_PERHAPS.includes(errorCode)}
   return {kind: 'refused', error}
 }

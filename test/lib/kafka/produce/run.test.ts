@@ -116,6 +116,22 @@ describe('producing', () => {
     expect(values).toEqual(['first', 'last'])
   })
 
+  it('isolates the records that the broker refuses, and writes their neighbours', async () => {
+    const local = await stack()
+    const compacted = {name: TOPIC, partitions: 1, replicationFactor: 3, configs: {'cleanup.policy': 'compact'}}
+    const parse = lineParser({keySeparator: Buffer.from(':'), missingKeyIsNull: true, key: null, headers: [], partition: null})
+
+    const {report, values} = await work(plaintext(local), async (cluster) => {
+      await createTopics(cluster, [compacted], {dryRun: false, timeoutMs: 5_000})
+      return {report: await produceText(cluster, 'a:1\nnone\nb:2\nc:3\nnone\n', {parse}), values: await valuesOf(cluster)}
+    })
+
+    expect(report).toMatchObject({read: 5, acked: 3, rejected: 2, unsent: 0, failure: null})
+    expect(report.rejections.map(({line}) => line)).toEqual([2, 5])
+    expect(report.rejections[0]!.reason).toContain('needs a key')
+    expect(values).toEqual(['1', '2', '3'])
+  })
+
   it('stops at a bad line; what stands before it is written', async () => {
     const {local} = await prepared()
     const parse = lineParser({keySeparator: Buffer.from(':'), missingKeyIsNull: false, key: null, headers: [], partition: null})
