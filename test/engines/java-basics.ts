@@ -5,12 +5,12 @@ import {type KafkaTools, kafkaTools} from './java.js'
 import {emptyHome, type SkkLocal, startSkkLocal, testCredentials} from './skk.js'
 
 /** What each supported version of Kafka's Java clients has to manage: topics, produce, consume, in the open and over IAM. */
-export function describeBasics(version: KafkaVersion): void {
+export function describeBasics(version: KafkaVersion, stackFlags: readonly string[] = []): void {
   let local: SkkLocal
   let tools: KafkaTools
   beforeAll(async () => {
     tools = await kafkaTools(version)
-    local = await startSkkLocal()
+    local = await startSkkLocal(stackFlags)
   })
   afterAll(() => local?.stop())
 

@@ -11,6 +11,7 @@ export type Tool =
   | 'consumer-groups'
   | 'configs'
   | 'get-offsets'
+  | 'delete-records'
   | 'verifiable-producer'
   | 'verifiable-consumer'
   | 'producer-perf-test'
@@ -26,12 +27,13 @@ const MAIN_CLASSES: Record<Tool, {scala: string; java: string}> = {
   },
   configs: {scala: 'kafka.admin.ConfigCommand', java: 'kafka.admin.ConfigCommand'},
   'get-offsets': {scala: 'kafka.tools.GetOffsetShell', java: 'org.apache.kafka.tools.GetOffsetShell'},
+  'delete-records': {scala: 'kafka.admin.DeleteRecordsCommand', java: 'org.apache.kafka.tools.DeleteRecordsCommand'},
   'verifiable-producer': {scala: 'org.apache.kafka.tools.VerifiableProducer', java: 'org.apache.kafka.tools.VerifiableProducer'},
   'verifiable-consumer': {scala: 'org.apache.kafka.tools.VerifiableConsumer', java: 'org.apache.kafka.tools.VerifiableConsumer'},
   'producer-perf-test': {scala: 'org.apache.kafka.tools.ProducerPerformance', java: 'org.apache.kafka.tools.ProducerPerformance'},
 }
 const STILL_SCALA: Record<KafkaVersion, readonly Tool[]> = {
-  '2.8': ['topics', 'console-producer', 'console-consumer', 'consumer-groups', 'configs', 'get-offsets'],
+  '2.8': ['topics', 'console-producer', 'console-consumer', 'consumer-groups', 'configs', 'get-offsets', 'delete-records'],
   '3.9': ['console-producer', 'configs'],
   '4': ['configs'],
 }

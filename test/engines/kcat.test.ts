@@ -69,6 +69,24 @@ describe.each(['none', 'gzip', 'snappy', 'lz4', 'zstd'])('codec %s', (codec) => 
   })
 })
 
+test('skk local with three brokers shares the partitions out among them', async () => {
+  const three = await startSkkLocal(['--brokers', '3'])
+  try {
+    const server = ['-b', three.plaintextBootstrap]
+    await createTopic(three.plaintextBootstrap, 'shared', {partitions: 6})
+    await expectSuccess('kcat', [...server, '-P', '-t', 'shared'], {input})
+
+    const {brokers, topics} = JSON.parse((await expectSuccess('kcat', [...server, '-L', '-J', '-t', 'shared'])).stdout)
+    const {stdout} = await runForBytes('kcat', [...server, '-C', '-t', 'shared', '-o', 'beginning', '-e', '-q'])
+
+    expect(brokers).toHaveLength(3)
+    expect(new Set(topics[0].partitions.map(({leader}: {leader: number}) => leader)).size).toBe(3)
+    expect(sortedLines(stdout).equals(sortedLines(input))).toBe(true)
+  } finally {
+    await three.stop()
+  }
+})
+
 test('an idempotent producer writes each record once and in order', async () => {
   await createTopic(local.plaintextBootstrap, 'idempotent')
   const file = join(dir, 'idempotent')

@@ -42,6 +42,21 @@ describe('skk against Apache Kafka 3.9', () => {
     expect(stdout).toBe(`${lines.join('\n')}\n`)
   })
 
+  test.each(['gzip', 'snappy', 'lz4', 'zstd'])("Kafka's own clients and skk read each other's %s", async (codec) => {
+    const [theirs, ours] = [`java-${codec}`, `skk-${codec}`]
+    const text = Array.from({length: 3000}, (_, i) => `{"order":${i},"note":"ünïcode"}\n`).join('')
+    await skk(['topics', 'create', theirs, ours, ...flags()])
+    const server = ['--bootstrap-server', kafka.bootstrap]
+
+    await tools.run('console-producer', [...server, '--topic', theirs, '--compression-codec', codec], {input: text})
+    const produced = await skk(['produce', ours, '--compression', codec, ...flags()], {input: text})
+
+    expect(produced).toMatchObject({code: 0})
+    expect((await skk(['consume', theirs, ...flags()])).stdout).toBe(text)
+    const args = ['--topic', ours, '--from-beginning', '--max-messages', '3000', '--timeout-ms', '20000']
+    expect((await tools.run('console-consumer', [...server, ...args])).stdout).toBe(text)
+  })
+
   test('consume without --group joins no group and commits nothing', async () => {
     await skk(['topics', 'create', 'quiet', ...flags()])
     await skk(['produce', 'quiet', ...flags()], {input: 'a\n'})
