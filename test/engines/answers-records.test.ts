@@ -71,7 +71,7 @@ describe('Produce', () => {
 
   test('an idempotent producer: next, duplicate, gap, old duplicate, old epoch, new epoch', async () => {
     await same(async (ask) => {
-      const producerId = await newProducerId(ask)
+      const {producerId} = await newProducerId(ask)
       const topic = await newTopic(ask)
       const send = async (producerEpoch: number, baseSequence: number) =>
         produce(ask, topic, await batch({producerId, producerEpoch, baseSequence}))

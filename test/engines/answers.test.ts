@@ -1,6 +1,6 @@
 import {describe, test} from 'vitest'
 
-import {type Ask, batch, config, create, newTopic, produce, same, startBoth, topicOf} from './answers.js'
+import {type Ask, batch, config, create, newProducerId, newTopic, produce, same, startBoth, topicOf} from './answers.js'
 
 startBoth()
 
@@ -251,8 +251,8 @@ describe('others', () => {
     await same(async (ask) => {
       const handshake = await ask(17, 1, {mechanism: 'OAUTHBEARER'})
       const coordinator = await ask(10, 2, {key: 'x', keyType: 9})
-      const producer = await ask(22, 4, {transactionalId: null, transactionTimeoutMs: 1000, producerId: 77, producerEpoch: 3})
-      return [handshake.errorCode ?? handshake, coordinator.errorCode, producer.errorCode, producer.producerEpoch]
+      const {producerEpoch} = await newProducerId(ask, {producerId: 77, producerEpoch: 3})
+      return [handshake.errorCode ?? handshake, coordinator.errorCode, producerEpoch]
     })
   })
 

@@ -101,11 +101,11 @@ export async function forged(
   return bytes
 }
 
-/** A broker that has just started has none to give for a moment. */
-export async function newProducerId(ask: Ask): Promise<number> {
+/** The answer to InitProducerId with an id; a broker that has just started has none to give for a moment. */
+export async function newProducerId(ask: Ask, claimed: object = {}): Promise<{producerId: number; producerEpoch: number}> {
+  const request = {transactionalId: null, transactionTimeoutMs: 1000, producerId: -1, producerEpoch: -1, ...claimed}
   for (;;) {
-    const none = {transactionalId: null, transactionTimeoutMs: 1000, producerId: -1, producerEpoch: -1}
-    const {errorCode, producerId} = await ask(22, 4, none)
-    if (errorCode === 0) return producerId
+    const answer = await ask(22, 4, request)
+    if (answer.errorCode === 0) return answer
   }
 }
