@@ -63,7 +63,7 @@ export class GroupCoordinator {
     this.#persist = persist
     this.#topicExists = topicExists
     this.#serverless = serverless
-    this.#sessionTimeoutMs = sessionTimeoutMs ?? {min: 6_000, max: 300_000}
+    this.#sessionTimeoutMs = sessionTimeoutMs ?? {min: 6_000, max: 1_800_000}
   }
 
   /** The answer may wait for the other members. */

@@ -28,13 +28,14 @@ export class ProtocolError extends Error {
  * Kafka's own limit is memory. Ours is five times what the largest cluster of MSK Serverless can ask for: a million entries keep
  * the event loop for seconds and cost gigabytes.
  */
-const MAX_ELEMENTS = 50_000
+export const MAX_ELEMENTS = 50_000
 
 /** Reads primitive types off a buffer, in order. Throws ProtocolError instead of reading past the end. */
 export class Reader {
   readonly #buffer: Buffer
   #at: number
-  #elements = 0
+  /** Of all the arrays that were read. */
+  elements = 0
 
   constructor(buffer: Buffer, at = 0) {
     this.#buffer = buffer
@@ -94,10 +95,10 @@ export class Reader {
 
   /** Checks a count against what is left before anything is allocated for it. */
   count(count: number, elementBytes: number): number {
-    this.#elements += count
+    this.elements += count
     if (count * elementBytes > this.remaining)
       throw new ProtocolError(`${count} elements do not fit into ${this.remaining} bytes`)
-    if (this.#elements > MAX_ELEMENTS) throw new ProtocolError('too many elements')
+    if (this.elements > MAX_ELEMENTS) throw new ProtocolError('too many elements')
     return count
   }
 }
@@ -366,11 +367,9 @@ function codecOf(key: number, side: Side, version: number): Codec {
 /** Whether that version of the API uses compact lengths and tagged fields. */
 export const isFlexible = (key: number, version: number): boolean => contains(messages[key]?.flexible, version)
 
-/** Reads a body that must fill its reader to the end. Throws ProtocolError. */
+/** Reads a body. Bytes after its end are left alone, as Kafka does: librdkafka 2.16 sends some after Metadata. Throws ProtocolError. */
 export function decode<Message>(key: number, side: Side, version: number, from: Reader): Message {
-  const message = codecOf(key, side, version).read(from)
-  if (from.remaining > 0) throw new ProtocolError(`${from.remaining} bytes after the end of the message`)
-  return message as Message
+  return codecOf(key, side, version).read(from) as Message
 }
 
 /** Appends a body. Fields that the message leaves out take their defaults. */
