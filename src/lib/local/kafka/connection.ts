@@ -1,4 +1,5 @@
 import type {Principal} from './authorize.js'
+import type {Holder} from './memory.js'
 
 /** An address that a node of a cluster listens on. Metadata answers with the addresses of the asking listener's kind. */
 export type Listener = {
@@ -25,4 +26,6 @@ export type Connection = {
   remoteAddress: string
   /** Aborts when the socket closes, so that a waiting fetch ends with it. */
   closed: AbortSignal
+  /** For its request and response; given back when that is sent. */
+  memory: Holder
 }

@@ -1,5 +1,6 @@
 import type {Socket} from 'node:net'
 
+import type {Holder} from './memory.js'
 import {ProtocolError} from './wire.js'
 
 export type FrameLimits = {
@@ -9,35 +10,53 @@ export type FrameLimits = {
   idleMs: number
   /** Asked for each frame, because it grows with authentication. */
   maxBytes(): number
+  /** From where the frames come. What was taken for one is given back by whoever has done with it. */
+  memory: Holder
 }
 
 /** The smallest request: API key, version, correlation id. A bare SASL token (SaslHandshake v0) is longer, too. */
 const MIN_FRAME = 8
 
+const NOTHING: Buffer = Buffer.alloc(0)
+
 /**
  * Splits a socket's bytes into size-prefixed frames, without the size. While the consumer works on a frame nothing is read,
  * so a client cannot queue more than the kernel's buffers hold. Throws ProtocolError for a size out of bounds.
  */
-export async function* frames(socket: Socket, {stallMs, idleMs, maxBytes}: FrameLimits): AsyncGenerator<Buffer> {
-  let chunks: Buffer[] = []
-  let held = 0
+export async function* frames(socket: Socket, {stallMs, idleMs, maxBytes, memory}: FrameLimits): AsyncGenerator<Buffer> {
+  /** Of a size, or of a frame that did not come in one piece. */
+  let begun: {bytes: Buffer; filled: number} | undefined
+  let size = NOTHING
   socket.on('timeout', () => socket.destroy())
   socket.setTimeout(idleMs)
   for await (const chunk of socket as AsyncIterable<Buffer>) {
-    chunks.push(chunk)
-    held += chunk.length
-    while (held >= 4) {
-      if (chunks[0]!.length < 4) chunks = [Buffer.concat(chunks)]
-      const size = chunks[0]!.readInt32BE(0)
-      if (size < MIN_FRAME || size > maxBytes()) throw new ProtocolError(`a frame of ${size} bytes`)
-      if (held < 4 + size) break
-      const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
-      const rest = bytes.subarray(4 + size)
-      chunks = rest.length > 0 ? [rest] : []
-      held = rest.length
-      socket.setTimeout(0)
-      yield bytes.subarray(4, 4 + size)
+    socket.setTimeout(0)
+    let rest = size.length > 0 ? Buffer.concat([size, chunk]) : chunk
+    size = NOTHING
+    while (rest.length > 0) {
+      if (begun) {
+        const copied = rest.copy(begun.bytes, begun.filled)
+        begun.filled += copied
+        rest = rest.subarray(copied)
+        if (begun.filled < begun.bytes.length) break
+        yield begun.bytes
+        begun = undefined
+      } else if (rest.length < 4) {
+        size = rest
+        break
+      } else {
+        const length = rest.readInt32BE(0)
+        if (length < MIN_FRAME || length > maxBytes()) throw new ProtocolError(`a frame of ${length} bytes`)
+        rest = rest.subarray(4)
+        if (rest.length >= length) {
+          yield rest.subarray(0, length)
+          rest = rest.subarray(length)
+        } else {
+          await memory.take(length)
+          begun = {bytes: Buffer.allocUnsafe(length), filled: 0}
+        }
+      }
     }
-    socket.setTimeout(held > 0 ? stallMs : idleMs)
+    socket.setTimeout(begun || size.length > 0 ? stallMs : idleMs)
   }
 }

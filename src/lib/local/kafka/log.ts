@@ -212,10 +212,18 @@ export class PartitionLog {
    * `logStartOffset` and `highWatermark` before.
    */
   async read(offset: number, maxBytes: number, {atLeastOneBatch}: {atLeastOneBatch: boolean}): Promise<Buffer> {
-    const index = firstIndex(this.#segments.length, (at) => this.#segments[at]!.nextOffset > offset)
-    const segment = this.#segments[index]
-    const bytes = await segment?.read(offset, maxBytes, atLeastOneBatch).catch(ifGone)
+    const bytes = await this.#segmentWith(offset)?.read(offset, maxBytes, atLeastOneBatch).catch(ifGone)
     return bytes ?? Buffer.alloc(0)
+  }
+
+  /** At least what `read` would return now without a maximum, and little more: nothing is read for it. */
+  readableBytes(offset: number): number {
+    return this.#segmentWith(offset)?.bytesFrom(offset) ?? 0
+  }
+
+  /** The one that holds `offset`, or the first behind it. */
+  #segmentWith(offset: number): Segment | undefined {
+    return this.#segments[firstIndex(this.#segments.length, (at) => this.#segments[at]!.nextOffset > offset)]
   }
 
   /** The first record with a timestamp of at least `timestamp` (epoch milliseconds), or null. */

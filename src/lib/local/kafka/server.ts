@@ -8,8 +8,19 @@ import {anonymous} from './authorize.js'
 import type {Broker} from './broker.js'
 import type {Connection, Listener} from './connection.js'
 import {frames} from './frames.js'
+import {Memory} from './memory.js'
 import {advertised, servedVersions} from './profiles.js'
-import {decode, decodeRequestHeader, encode, isFlexible, ProtocolError, Reader, type RequestHeader, Writer} from './wire.js'
+import {
+  decode,
+  decodeRequestHeader,
+  encode,
+  isFlexible,
+  MAX_ELEMENTS,
+  ProtocolError,
+  Reader,
+  type RequestHeader,
+  Writer,
+} from './wire.js'
 
 const byKey = new Map<number, Api>(apis.map((api) => [api.key, api]))
 
@@ -30,13 +41,21 @@ const MAX_CONNECTIONS = 3_000
 /** How a socket says that the client has gone in the middle of something. */
 const GONE: readonly string[] = ['ERR_STREAM_PREMATURE_CLOSE', 'ECONNRESET', 'EPIPE']
 
+/** What an element of a request's arrays becomes in memory on its way to the answer. */
+const ELEMENT_BYTES = 512
+
+/** Of all listeners of this process. */
+const sharedMemory = new Memory()
+
 export type Serving = {port: number; close(): Promise<void>}
+export type ServeOptions = {stallMs?: number; memory?: Memory}
 
 /**
  * Listens for Kafka clients of one node on 127.0.0.1 and ::1 and answers each connection's requests in order.
  * `listener.port` 0 picks a free port and is set to it. Rejects with the system error when the port is taken.
  */
-export async function serve(broker: Broker, listener: Listener, {stallMs = STALL_MS}: {stallMs?: number} = {}): Promise<Serving> {
+export async function serve(broker: Broker, listener: Listener, options: ServeOptions = {}): Promise<Serving> {
+  const {stallMs = STALL_MS, memory = sharedMemory} = options
   const sockets = new Set<Socket>()
   const accept = (socket: Socket): void => {
     if (sockets.size >= MAX_CONNECTIONS) {
@@ -45,7 +64,7 @@ export async function serve(broker: Broker, listener: Listener, {stallMs = STALL
     }
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket))
-    void converse(socket, broker, listener, stallMs)
+    void converse(socket, broker, listener, {stallMs, memory})
   }
   const servers = await listenOnLoopback(() => newServer(listener, accept), listener)
   return {
@@ -93,7 +112,8 @@ const listen = (server: Server, port: number, host: string): Promise<Server> =>
     })
   })
 
-async function converse(socket: Socket, broker: Broker, listener: Listener, stallMs: number): Promise<void> {
+async function converse(socket: Socket, broker: Broker, listener: Listener, options: Required<ServeOptions>): Promise<void> {
+  const {stallMs} = options
   const closed = new AbortController()
   const connection: Connection = {
     listener,
@@ -104,8 +124,12 @@ async function converse(socket: Socket, broker: Broker, listener: Listener, stal
     refused: false,
     remoteAddress: `${socket.remoteAddress}:${socket.remotePort}`,
     closed: closed.signal,
+    memory: options.memory.holder(() => socket.destroy()),
   }
-  socket.on('close', () => closed.abort())
+  socket.on('close', () => {
+    closed.abort()
+    connection.memory.release()
+  })
   socket.on('error', () => socket.destroy())
   const authenticationDeadline = setTimeout(() => connection.principal ?? socket.destroy(), stallMs)
   try {
@@ -113,10 +137,12 @@ async function converse(socket: Socket, broker: Broker, listener: Listener, stal
       stallMs,
       idleMs: IDLE_MS,
       maxBytes: () => (connection.principal ? MAX_FRAME : MAX_FRAME_BEFORE_SASL),
+      memory: connection.memory,
     }
     for await (const frame of frames(socket, limits)) {
       const response = await answer(frame, broker, connection)
       if (response && !(await send(socket, response, stallMs))) break
+      connection.memory.release()
       if (connection.refused) break
     }
   } catch (error) {
@@ -126,6 +152,7 @@ async function converse(socket: Socket, broker: Broker, listener: Listener, stal
     clearTimeout(authenticationDeadline)
     if (connection.refused) socket.end(() => socket.destroy())
     else socket.destroy()
+    connection.memory.release()
   }
 }
 
@@ -178,7 +205,11 @@ async function answer(frame: Buffer, broker: Broker, connection: Connection): Pr
   }
   refuseUnlessAuthenticated(connection, header)
 
+  const {memory} = connection
+  const held = memory.bytes
+  await memory.take(Math.min(frame.length, MAX_ELEMENTS) * ELEMENT_BYTES)
   const request = decode<object>(apiKey, 'request', apiVersion, reader)
+  memory.keep(held + reader.elements * ELEMENT_BYTES)
   const response = await api.handle(request, callOf(header, clientId, broker, connection))
   if (!response) return null
   const writer = responseTo(header)

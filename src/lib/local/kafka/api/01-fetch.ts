@@ -25,19 +25,40 @@ export const fetch: Api<FetchRequest, FetchResponse> = {
   async handle(request, call) {
     // A quota of MSK Serverless. The defaults of clients (Java and librdkafka 50 MB, kafkajs 10 MB) are below it.
     if (call.broker.serverless && request.maxBytes > QUOTAS.fetchBytes) return {errorCode: ERROR.invalidRequest, responses: []}
+    const maxBytes = Math.min(request.maxBytes, QUOTAS.fetchBytes)
     const topics = request.topics.map((asked) => ({...asked, partitions: askedPartitions(asked, call)}))
     const deadline = Date.now() + Math.max(0, request.maxWaitMs)
+    const {memory, closed} = call.connection
+    const held = memory.bytes
     for (;;) {
       const waitFor = watch(topics.flatMap(({partitions}) => partitions))
-      const {responses, bytes, urgent} = await readAll(request, topics, call)
+      await memory.take(largestAnswer(maxBytes, topics, call))
+      const {responses, bytes, urgent} = closed.aborted ? NOTHING : await readAll(maxBytes, topics, call)
+      memory.keep(held + bytes)
       const left = deadline - Date.now()
-      if (urgent || bytes >= Math.max(1, request.minBytes) || left <= 0 || call.connection.closed.aborted) {
+      if (urgent || bytes >= Math.max(1, request.minBytes) || left <= 0 || closed.aborted) {
         waitFor.cancel()
         return {sessionId: 0, responses}
       }
-      await waitFor.change(left, call.connection.closed)
+      memory.keep(held)
+      await waitFor.change(left, closed)
     }
   },
+}
+
+type AskedTopic = {topic: string; topicId: string; partitions: Asked[]}
+
+/** What reading may bring at most, in bytes. One batch comes whatever its size. */
+function largestAnswer(maxBytes: number, topics: readonly AskedTopic[], {broker}: Call): number {
+  let all = 0
+  let largestBatch = 0
+  for (const {topic, partition} of topics.flatMap(({partitions}) => partitions)) {
+    const readable = topic?.partitions[partition.partition]?.readableBytes(partition.fetchOffset) ?? 0
+    if (!topic || readable === 0) continue
+    all += Math.min(readable, Math.max(0, partition.partitionMaxBytes))
+    largestBatch = Math.max(largestBatch, Math.min(readable, Number(broker.configOf(topic, 'max.message.bytes'))))
+  }
+  return Math.min(all, maxBytes) + largestBatch
 }
 
 function askedPartitions(
@@ -50,15 +71,13 @@ function askedPartitions(
   return partitions.map((partition) => ({topic, denied, partition}))
 }
 
+/** `urgent`: something is answered that waiting cannot better, such as an error. */
 type Read = {responses: FetchResponse['responses']; bytes: number; urgent: boolean}
 
-/** `urgent`: something is answered that waiting cannot better, such as an error. */
-async function readAll(
-  request: FetchRequest,
-  topics: {topic: string; topicId: string; partitions: Asked[]}[],
-  call: Call,
-): Promise<Read> {
-  let budget = request.maxBytes
+const NOTHING: Read = {responses: [], bytes: 0, urgent: true}
+
+async function readAll(maxBytes: number, topics: readonly AskedTopic[], call: Call): Promise<Read> {
+  let budget = maxBytes
   let bytes = 0
   let urgent = topics.length === 0
   const responses = []

@@ -117,6 +117,11 @@ export class Segment {
     this.syncedSize = Math.max(size, this.syncedSize)
   }
 
+  /** In bytes, from the batch that holds `offset`, or from one a little before it. */
+  bytesFrom(offset: number): number {
+    return this.#size - this.#index.positionBefore(offset)
+  }
+
   /** Whole batches from the one that holds `offset`, or follows it: see PartitionLog.read. */
   read(offset: number, maxBytes: number, atLeastOneBatch: boolean): Promise<Buffer> {
     const size = this.#size
