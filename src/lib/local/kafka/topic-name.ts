@@ -2,4 +2,4 @@
 export const isValidTopicName = (name: string): boolean => /^[a-zA-Z0-9._-]{1,249}$/.test(name) && name !== '.' && name !== '..'
 
 /** Metric names turn `.` into `_`, so Kafka refuses a name that differs from another only there. */
-export const collidesWith = (name: string, other: string): boolean => name.replaceAll('.', '_') === other.replaceAll('.', '_')
+export const inMetrics = (name: string): string => name.replaceAll('.', '_')

@@ -3,6 +3,7 @@ import type {MetadataRequest, MetadataResponse} from '../messages.js'
 import {isValidTopicName} from '../topic-name.js'
 import type {Api, Call} from './api.js'
 import {ERROR} from './error-codes.js'
+import {once} from './once.js'
 
 type TopicMetadata = MetadataResponse['topics'][number]
 
@@ -27,7 +28,9 @@ export const metadata: Api<MetadataRequest, MetadataResponse> = {
       brokers: broker.endpointsFor(call.connection),
       clusterId: broker.clusterId,
       controllerId: broker.nodeIds[0]!,
-      topics: wantsAll ? visibleTopics(call) : request.topics!.map((asked) => askedTopic(asked, call)),
+      topics: wantsAll
+        ? visibleTopics(call)
+        : once(request.topics!, ({name, topicId}) => name ?? `id ${topicId}`).map((asked) => askedTopic(asked, call)),
       clusterAuthorizedOperations: NO_OPERATIONS,
     }
   },

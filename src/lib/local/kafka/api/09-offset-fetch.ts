@@ -2,6 +2,7 @@ import type {OffsetFetchRequest, OffsetFetchResponse} from '../messages.js'
 import type {CommittedOffset} from '../offsets.js'
 import type {Api, Call} from './api.js'
 import {ERROR} from './error-codes.js'
+import {once} from './once.js'
 
 type Query = OffsetFetchRequest['groups'][number]
 
@@ -14,21 +15,24 @@ export const offsetFetch: Api<OffsetFetchRequest, OffsetFetchResponse> = {
   key: 9,
   versions: [0, 9],
   handle({groupId, topics, groups}, call) {
-    if (call.version >= 8) return {groups: groups.map((query) => committed(query, call))}
+    if (call.version >= 8) return {groups: once(groups, (group) => group.groupId).map((query) => committed(query, call))}
     const {errorCode, topics: results} = committed({groupId, topics, memberId: null, memberEpoch: -1}, call)
     return {errorCode, topics: results}
   },
 }
 
 const committed = ({groupId, topics}: Query, call: Call) => {
-  const {broker, version} = call
+  const {broker, version, maySee} = call
   const isDenied = !call.allows('DescribeGroup', broker.groupArn(groupId))
   const offsets = isDenied ? undefined : broker.groups.offsetsOf(groupId)
   const mayDescribe = (topic: string): boolean => call.allows('DescribeTopic', broker.topicArn(topic))
   if (isDenied && version >= 2) return {groupId, errorCode: ERROR.groupAuthorizationFailed, topics: []}
   const committedTopics = offsets?.topics ?? []
   const wanted =
-    topics ?? committedTopics.filter(mayDescribe).map((name) => ({name, partitionIndexes: offsets?.partitions(name) ?? []}))
+    topics ??
+    committedTopics
+      .filter((name) => maySee('DescribeTopic', broker.topicArn(name)))
+      .map((name) => ({name, partitionIndexes: offsets?.partitions(name) ?? []}))
   const answers = wanted.map(({name, partitionIndexes}) => {
     const topicError = isDenied
       ? ERROR.groupAuthorizationFailed

@@ -1,6 +1,7 @@
 import type {DescribeGroupsRequest, DescribeGroupsResponse} from '../messages.js'
 import type {Api, Call} from './api.js'
 import {ERROR} from './error-codes.js'
+import {once} from './once.js'
 
 /** Bits of a group's authorizedOperations: the codes of Kafka's AclOperation. */
 const OPERATIONS = [
@@ -14,7 +15,7 @@ export const describeGroups: Api<DescribeGroupsRequest, DescribeGroupsResponse> 
   key: 15,
   versions: [0, 5],
   handle({groups, includeAuthorizedOperations}, call) {
-    return {groups: groups.map((groupId) => describe(groupId, includeAuthorizedOperations, call))}
+    return {groups: once(groups, (groupId) => groupId).map((groupId) => describe(groupId, includeAuthorizedOperations, call))}
   },
 }
 

@@ -2,10 +2,11 @@ import {REPLICATION_FACTOR} from '../../../limits.js'
 import type {Broker, Topic} from '../broker.js'
 import type {CreateTopicsRequest, CreateTopicsResponse} from '../messages.js'
 import {configKeys, partitionQuota, refusal} from '../topic-config.js'
-import {collidesWith, isValidTopicName} from '../topic-name.js'
+import {inMetrics, isValidTopicName} from '../topic-name.js'
 import {describeConfig} from './32-describe-configs.js'
 import type {Api, Call} from './api.js'
 import {ERROR} from './error-codes.js'
+import {once} from './once.js'
 import {storageError} from './storage-error.js'
 
 type Wanted = CreateTopicsRequest['topics'][number]
@@ -25,27 +26,29 @@ export const createTopics: Api<CreateTopicsRequest, CreateTopicsResponse> = {
   versions: [0, 7],
   handle: ({topics, validateOnly}, call) =>
     call.broker.inOrder(async () => {
+      const mentions = new Map<string, number>()
+      for (const {name} of topics) mentions.set(name, (mentions.get(name) ?? 0) + 1)
+      // Names that metrics cannot tell apart, of this cluster and of what the request has made so far.
+      const taken = new Map([...call.broker.topics.keys()].map((name) => [inMetrics(name), name]))
       const results: Result[] = []
-      const names = new Set(topics.map(({name}) => name))
-      for (const name of names)
-        results.push(
-          await create(
-            name,
-            topics.filter((wanted) => wanted.name === name),
-            validateOnly,
-            call,
-          ),
-        )
+      for (const wanted of once(topics, ({name}) => name)) {
+        const result = mentions.get(wanted.name) === 1 ? await create(wanted, taken, validateOnly, call) : wantedTwice(wanted)
+        if (result.errorCode === ERROR.none) taken.set(inMetrics(result.name), result.name)
+        results.push(result)
+      }
       return {topics: results}
     }),
 }
 
-/** A name that is wanted twice gets one answer, and that is a refusal. */
-async function create(name: string, mentions: readonly Wanted[], validateOnly: boolean, call: Call): Promise<Result> {
+/** One answer, which is a refusal. */
+const wantedTwice = ({name}: Wanted): Result => {
+  return {name, errorCode: ERROR.invalidRequest, errorMessage: `Duplicate topic name: ${name}`}
+}
+
+async function create(wanted: Wanted, taken: ReadonlyMap<string, string>, validateOnly: boolean, call: Call): Promise<Result> {
   const {broker} = call
-  const wanted = mentions[0]!
-  if (mentions.length > 1) return {name, errorCode: ERROR.invalidRequest, errorMessage: `Duplicate topic name: ${name}`}
-  const problem = problemOf(wanted, call)
+  const {name} = wanted
+  const problem = problemOf(wanted, taken, call)
   if (problem) return {name, ...problem}
   const config = Object.fromEntries(wanted.configs.flatMap(({name: key, value}) => (value === null ? [] : [[key, value]])))
   const topic = {name, partitions: partitionsOf(wanted), replicationFactor: replicationOf(wanted, broker), config}
@@ -72,13 +75,13 @@ const replicationOf = ({replicationFactor, assignments}: Wanted, {serverless}: B
   return assignments[0]?.brokerIds.length ?? (replicationFactor === -1 ? 1 : replicationFactor)
 }
 
-function problemOf(wanted: Wanted, {broker, allows}: Call): Problem | undefined {
+function problemOf(wanted: Wanted, taken: ReadonlyMap<string, string>, {broker, allows}: Call): Problem | undefined {
   const {name, configs} = wanted
   const problem = (errorCode: number, errorMessage: string): Problem => ({errorCode, errorMessage})
   if (!allows('CreateTopic', broker.topicArn(name))) return problem(ERROR.topicAuthorizationFailed, 'Authorization failed.')
   if (!isValidTopicName(name)) return problem(ERROR.invalidTopic, `Topic name is invalid: it must be 1 to 249 of [a-zA-Z0-9._-]`)
   if (broker.topics.has(name)) return problem(ERROR.topicAlreadyExists, `Topic '${name}' already exists.`)
-  const other = [...broker.topics.keys()].find((existing) => collidesWith(existing, name))
+  const other = taken.get(inMetrics(name))
   if (other) return problem(ERROR.invalidTopic, `Topic '${name}' collides with existing topic: ${other}`)
   return sizeProblem(wanted, broker) ?? configProblem(configs, broker)
 }

@@ -3,6 +3,7 @@ import type {DescribeConfigsRequest, DescribeConfigsResponse} from '../messages.
 import {CONFIG_TYPES, configKeys} from '../topic-config.js'
 import type {Api, Call} from './api.js'
 import {ERROR} from './error-codes.js'
+import {once} from './once.js'
 
 type Resource = DescribeConfigsRequest['resources'][number]
 type Result = DescribeConfigsResponse['results'][number]
@@ -22,7 +23,11 @@ const SOURCE = {topic: 1, default: 5} as const
 export const describeConfigs: Api<DescribeConfigsRequest, DescribeConfigsResponse> = {
   key: 32,
   versions: [0, 4],
-  handle: ({resources}, call) => ({results: resources.map((resource) => describe(resource, call))}),
+  handle: ({resources}, call) => ({
+    results: once(resources, ({resourceType, resourceName}) => `${resourceType} ${resourceName}`).map((resource) =>
+      describe(resource, call),
+    ),
+  }),
 }
 
 function describe({resourceType, resourceName, configurationKeys}: Resource, {broker, allows}: Call): Result {
