@@ -136,7 +136,7 @@ test('boto3 sees the whole life of a cluster, page by page', async () => {
 })
 
 test('the policies of an --iam file cover the MSK API', async () => {
-  const file = await iamFile([
+  const file = await iamFile(home.dir, [
     {name: 'looker', statements: [{Effect: 'Allow', Action: ['kafka:ListClustersV2', 'kafka:DescribeClusterV2'], Resource: '*'}]},
   ])
   const local = await startSkkLocal(['--iam', file])

@@ -1,9 +1,8 @@
-import {mkdtemp, writeFile} from 'node:fs/promises'
-import {tmpdir} from 'node:os'
+import {writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 
-/** The client.properties with which AWS's guide sets up the Java tools, over plain TCP as `skk local` listens without `--tls`. */
-export async function iamProperties(extra: Record<string, string> = {}): Promise<string> {
+/** Writes the client.properties with which AWS's guide sets up the Java tools, over plain TCP as `skk local` listens without `--tls`. */
+export async function iamProperties(dir: string, extra: Record<string, string> = {}): Promise<string> {
   const properties = {
     'security.protocol': 'SASL_PLAINTEXT',
     'sasl.mechanism': 'AWS_MSK_IAM',
@@ -12,7 +11,7 @@ export async function iamProperties(extra: Record<string, string> = {}): Promise
     ...extra,
   }
   const text = Object.entries(properties).map(([key, value]) => `${key}=${value}\n`)
-  const file = join(await mkdtemp(join(tmpdir(), 'skk-java-iam-')), 'client.properties')
+  const file = join(dir, 'client.properties')
   await writeFile(file, text.join(''))
   return file
 }
@@ -20,15 +19,15 @@ export async function iamProperties(extra: Record<string, string> = {}): Promise
 type Statement = {Effect: 'Allow' | 'Deny'; Action: string | string[]; Resource: string | string[]}
 type Person = {name: string; statements: readonly Statement[]}
 
-/** A file for `skk local start --iam`; everybody's access key is their name, and the secret `NAME-secret`. */
-export async function iamFile(people: readonly Person[]): Promise<string> {
+/** Writes a file for `skk local start --iam`; everybody's access key is their name, and the secret `NAME-secret`. */
+export async function iamFile(dir: string, people: readonly Person[]): Promise<string> {
   const principals = people.map(({name, statements}) => ({
     name,
     accessKeyId: name,
     secretAccessKey: `${name}-secret`,
     policy: {Version: '2012-10-17', Statement: statements},
   }))
-  const file = join(await mkdtemp(join(tmpdir(), 'skk-iam-file-')), 'iam.json')
+  const file = join(dir, 'iam.json')
   await writeFile(file, JSON.stringify({principals}), {mode: 0o600})
   return file
 }

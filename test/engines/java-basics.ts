@@ -47,8 +47,8 @@ export function describeBasics(version: KafkaVersion, stackFlags: readonly strin
   })
 
   test('over IAM the test key may do all of it, and a wrong secret nothing', async () => {
-    const config = await iamProperties()
     const home = await emptyHome()
+    const config = await iamProperties(home.dir)
     const env = {...home.env, ...testCredentials}
     const server = ['--bootstrap-server', local.bootstrap]
 

@@ -17,7 +17,7 @@ let config: string
 beforeAll(async () => {
   tools = await kafkaTools('3.9')
   home = await emptyHome()
-  config = await iamProperties()
+  config = await iamProperties(home.dir)
 })
 afterAll(() => home?.remove())
 
@@ -46,7 +46,7 @@ describe("AWS's own login module for Java (AWS_MSK_IAM), policies of an --iam fi
 
   beforeAll(async () => {
     const everything = {Effect: 'Allow', Action: 'kafka-cluster:*', Resource: '*'} as const
-    const file = await iamFile([
+    const file = await iamFile(home.dir, [
       {name: 'admin', statements: [everything]},
       {name: 'stranger', statements: [allow(['*Topic'], TOPIC('*'))]},
       {
@@ -158,7 +158,7 @@ describe("AWS's own login module for Java (AWS_MSK_IAM), default key", () => {
     try {
       const env = await skk(['local', 'env', '--data-dir', local.dataDir, '--json'])
       const {ca} = JSON.parse(env.stdout)
-      const secure = await iamProperties({
+      const secure = await iamProperties(home.dir, {
         'security.protocol': 'SASL_SSL',
         'ssl.truststore.type': 'PEM',
         'ssl.truststore.location': ca,

@@ -121,7 +121,7 @@ export function describeLoop(where: () => Where): void {
   test('20,000 records in four partitions: none missing, none twice, each key in one partition', async () => {
     const topic = await create('many', '--partitions', '4')
     const lines = Array.from({length: 20_000}, (_, i) => `k${i % 101}|{"order":${i}}`)
-    const file = join(home.env['HOME']!, 'many.txt')
+    const file = join(home.dir, 'many.txt')
     await writeFile(file, `${lines.join('\n')}\n`)
 
     const {code, stderr} = await run(['produce', topic, '--file', file, '--key-separator', '|'])

@@ -10,7 +10,7 @@ describe.each([22, 24, 26] as const)('the built CLI on Node %d', (major) => {
     const node = await installNode(major)
     const home = await emptyHome()
     const run = (args: string[], input = '') => skk(args, {node, input, env: home.env})
-    const dataDir = ['--data-dir', join(home.env['HOME']!, 'stack')]
+    const dataDir = ['--data-dir', join(home.dir, 'stack')]
     try {
       const version = await run(['--version'])
       const started = await run([

@@ -22,16 +22,16 @@ export type SkkLocal = {
 }
 
 /** Variables under which a program sees no configuration, credentials or region but the ones given. */
-export async function emptyHome(): Promise<{env: NodeJS.ProcessEnv; remove(): Promise<void>}> {
-  const home = await mkdtemp(join(tmpdir(), 'skk-engines-home-'))
+export async function emptyHome(): Promise<{dir: string; env: NodeJS.ProcessEnv; remove(): Promise<void>}> {
+  const dir = await mkdtemp(join(tmpdir(), 'skk-engines-home-'))
   const env = {
-    HOME: home,
-    XDG_CONFIG_HOME: join(home, 'config'),
-    XDG_DATA_HOME: join(home, 'data'),
-    XDG_CACHE_HOME: join(home, 'cache'),
-    XDG_STATE_HOME: join(home, 'state'),
+    HOME: dir,
+    XDG_CONFIG_HOME: join(dir, 'config'),
+    XDG_DATA_HOME: join(dir, 'data'),
+    XDG_CACHE_HOME: join(dir, 'cache'),
+    XDG_STATE_HOME: join(dir, 'state'),
   }
-  return {env, remove: () => rm(home, {recursive: true, force: true})}
+  return {dir, env, remove: () => rm(dir, {recursive: true, force: true})}
 }
 
 /** What any AWS client needs to act on `skk local` with its default key. */
@@ -48,30 +48,20 @@ export function skk(args: readonly string[], options: Options & {node?: string} 
 }
 
 /** Starts the embedded stack as its own process, with its data in a temporary folder, on free ports unless `flags` name them. */
-export async function startSkkLocal(flags: readonly string[] = [], {node = process.execPath} = {}): Promise<SkkLocal> {
+export async function startSkkLocal(flags: readonly string[] = []): Promise<SkkLocal> {
   const home = await emptyHome()
   const launch = async (ports: readonly string[]) => {
-    const args = [
-      CLI,
-      'local',
-      'start',
-      '--foreground',
-      '--json',
-      '--data-dir',
-      join(home.env['HOME']!, 'stack'),
-      ...ports,
-      ...flags,
-    ]
-    const child = start(node, args, {env: {...withoutAws(), ...home.env}})
-    return {child, state: await firstJson(child)}
+    const args = [CLI, 'local', 'start', '--foreground', '--json', '--data-dir', join(home.dir, 'stack'), ...ports, ...flags]
+    const child = start(process.execPath, args, {env: {...withoutAws(), ...home.env}})
+    try {
+      return {child, state: await firstJson(child)}
+    } catch (error) {
+      await home.remove()
+      throw error
+    }
   }
-  let {child, state} = await launch([
-    '--port',
-    '0',
-    '--http-port',
-    '0',
-    ...(flags.includes('--iam') ? [] : ['--plaintext-port', '0']),
-  ])
+  const anyPlaintext = flags.includes('--iam') ? [] : ['--plaintext-port', '0']
+  let {child, state} = await launch(['--port', '0', '--http-port', '0', ...anyPlaintext])
   const portOf = (address: string) => new URL(address.includes('//') ? address : `kafka://${address}`).port
   const samePorts = () => [
     ...['--port', portOf(state.bootstrap), '--http-port', portOf(state.endpoint)],
@@ -101,19 +91,8 @@ export async function createTopic(
   topic: string,
   {partitions = 1, config = [] as string[]} = {},
 ): Promise<void> {
-  const configs = config.flatMap((entry) => ['--config', entry])
-  const args = [
-    'topics',
-    'create',
-    topic,
-    '--partitions',
-    String(partitions),
-    ...configs,
-    '--bootstrap',
-    bootstrap,
-    '--auth',
-    'none',
-  ]
+  const more = ['--partitions', String(partitions), ...config.flatMap((entry) => ['--config', entry])]
+  const args = ['topics', 'create', topic, ...more, '--bootstrap', bootstrap, '--auth', 'none']
   const {code, stderr} = await skk(args)
   if (code !== 0) throw new Error(`topics create ${topic}: exit ${code}\n${stderr}`)
 }
