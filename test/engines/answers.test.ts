@@ -133,6 +133,7 @@ describe('groups', () => {
   test.each([
     ['no id', {groupId: ''}],
     ['too short a session', {sessionTimeoutMs: 1}],
+    ['a long session', {sessionTimeoutMs: 600_000}],
     ['too long a session', {sessionTimeoutMs: 99_999_999}],
     ['an unknown member', {memberId: 'nobody'}],
     ['no protocols', {protocols: []}],

@@ -7,7 +7,9 @@ export default class CountsReporter implements Reporter {
     const passed = tests.filter((test) => test.result().state === 'passed').length
     const brokenFiles = modules.filter((module) => module.errors().length > 0).length
     const failed = tests.filter((test) => test.result().state === 'failed').length + brokenFiles + unhandledErrors.length
-    // After the default reporter's own summary, which it writes in the same tick.
-    process.on('exit', () => process.stdout.write(`${passed} passed, ${failed} failed\n`))
+    // After the default reporter's own summary. A run that failed before its first test, in the build, has failed once.
+    process.on('exit', (exitCode) => {
+      process.stdout.write(`${passed} passed, ${failed || (exitCode === 0 ? 0 : 1)} failed\n`)
+    })
   }
 }
