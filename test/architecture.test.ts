@@ -22,6 +22,8 @@ const mayImport: Record<string, string[]> = {
     'socks',
   ],
   'lib/aws/': ['lib/aws/', 'lib/errors', 'lib/retry', 'lib/limits', '@aws-sdk/'],
+  'lib/esm-command.ts': ['lib/', '@oclif/core'],
+  'lib/esm/': ['lib/esm/', 'lib/aws/', 'lib/errors', 'lib/retry', 'lib/limits', 'lib/nearest', 'yaml'],
   'lib/records/': ['lib/records/', '@bokuweb/zstd-wasm', 'lz4js', 'snappyjs', 'fzstd'],
   'lib/output/': ['lib/output/', 'lib/errors', 'chalk', 'cli-table3', 'inquirer', 'jmespath'],
   'lib/local/': ['lib/local/', 'lib/records/', 'lib/limits', 'lib/errors', '@peculiar/x509', 'reflect-metadata'],

@@ -6,6 +6,9 @@ export type RetryPolicy = {attempts: number; firstDelayMs: number; maxDelayMs: n
 /** For calls that a person waits for: five attempts within at most 6 s. */
 export const patient: RetryPolicy = {attempts: 5, firstDelayMs: 200, maxDelayMs: 5_000}
 
+/** For changes that must end in the wanted state, however long the other side throttles; a deadline ends them. */
+export const persistent: RetryPolicy = {attempts: Number.POSITIVE_INFINITY, firstDelayMs: 500, maxDelayMs: 20_000}
+
 /** What a test replaces to run without waiting and without chance. */
 export type RetryWorld = {sleep: (ms: number) => Promise<unknown>; random: () => number}
 
