@@ -7,17 +7,19 @@ import {
   batchCrc,
   compressionOf,
   HEADER_BYTES,
-  isControl,
   LOG_OVERHEAD_BYTES,
   readBatchHeader,
   writeBatchHeader,
 } from '../../../records/batch.js'
-import {compress, decompress} from '../../../records/compression.js'
+import {compress} from '../../../records/compression.js'
 import {forEachRecord, type RecordBounds} from '../../../records/record.js'
-import {RecordError} from '../../../records/record-error.js'
 import {syncDirectory, writeFully} from './files.js'
 import {scanBatches} from './scan.js'
+import {sectionOf} from './section.js'
 import type {Segment} from './segment.js'
+
+/** Of one segment; further keys keep all their records. A compressed segment can hold more than a process has memory for. */
+const MOST_KEYS = 4_000_000
 
 /** A longer key is known by its hash. */
 const MAX_KEY_BYTES = 64
@@ -88,10 +90,12 @@ async function latestOffsets(
       for await (const batches of scanBatches(descriptor, 0, segment.size, 'batches')) {
         if (isStopped()) return
         for (const {header, bytes} of batches) {
-          const section = await recordsOf(header, bytes)
+          const section = await sectionOf(header, bytes)
           if (section === undefined) continue
           forEachRecord(section, header, ({keyStart, keyEnd, offset}) => {
-            if (keyStart >= 0) latest.set(keyOf(section, keyStart, keyEnd), offset)
+            if (keyStart < 0) return
+            const key = keyOf(section, keyStart, keyEnd)
+            if (latest.size < MOST_KEYS || latest.has(key)) latest.set(key, offset)
           })
         }
       }
@@ -104,19 +108,6 @@ async function latestOffsets(
 function keyOf(section: Buffer, start: number, end: number): string {
   if (end - start <= MAX_KEY_BYTES) return section.toString('latin1', start, end)
   return createHash('sha512').update(section.subarray(start, end)).digest('hex')
-}
-
-/** The decompressed records; undefined for a batch that is not to be touched. */
-async function recordsOf(header: BatchHeader, batch: Buffer): Promise<Buffer | undefined> {
-  if (isControl(header)) return undefined
-  try {
-    const section = await decompress(compressionOf(header), batch.subarray(HEADER_BYTES))
-    forEachRecord(section, header, () => {})
-    return section
-  } catch (error) {
-    if (error instanceof RecordError) return undefined
-    throw error
-  }
 }
 
 /** The segment that stands for `segment` now: itself when there was nothing to remove. */
@@ -168,20 +159,23 @@ async function cleanBatch(
   segment: Segment,
   compaction: Compaction,
 ): Promise<Buffer | undefined> {
-  const section = await recordsOf(header, batch)
+  const section = await sectionOf(header, batch)
   if (section === undefined) return batch
-  const kept: Buffer[] = []
+  const kept = Buffer.allocUnsafe(section.length)
+  let size = 0
+  let recordCount = 0
   let start = 0
   let maxTimestamp = -1
   forEachRecord(section, header, (record) => {
     if (stays(record, section, segment, compaction)) {
-      kept.push(section.subarray(start, record.end))
+      size += section.copy(kept, size, start, record.end)
+      recordCount++
       maxTimestamp = Math.max(maxTimestamp, record.timestamp)
     }
     start = record.end
   })
-  if (kept.length === header.recordCount) return batch
-  return kept.length === 0 ? undefined : rebuild({...header, recordCount: kept.length, maxTimestamp}, Buffer.concat(kept))
+  if (recordCount === header.recordCount) return batch
+  return recordCount === 0 ? undefined : rebuild({...header, recordCount, maxTimestamp}, kept.subarray(0, size))
 }
 
 function stays(record: RecordBounds, section: Buffer, segment: Segment, compaction: Compaction): boolean {

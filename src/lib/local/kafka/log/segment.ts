@@ -2,14 +2,13 @@ import {fdatasync as fdatasyncCallback, ftruncate as ftruncateCallback} from 'no
 import {dirname, join} from 'node:path'
 import {promisify} from 'node:util'
 
-import {type BatchHeader, compressionOf, HEADER_BYTES, LOG_OVERHEAD_BYTES, readBatchHeader} from '../../../records/batch.js'
-import {decompress} from '../../../records/compression.js'
+import {type BatchHeader, HEADER_BYTES, LOG_OVERHEAD_BYTES, readBatchHeader} from '../../../records/batch.js'
 import {forEachRecord} from '../../../records/record.js'
-import {RecordError} from '../../../records/record-error.js'
 import {type FilePool, PooledFile} from './file-pool.js'
 import {readFully, syncDirectory, type Write, writeFully} from './files.js'
 import {INDEX_INTERVAL_BYTES, OffsetIndex} from './offset-index.js'
 import {scanBatches} from './scan.js'
+import {sectionOf} from './section.js'
 
 const datasync = promisify(fdatasyncCallback)
 const truncate = promisify(ftruncateCallback)
@@ -181,31 +180,18 @@ export class Segment {
 }
 
 /**
- * The first record of a batch that is meant, without making objects of the others: a few compressed megabytes may hold
- * millions. A batch whose records cannot be decoded counts as one: whoever wrote it must not end every look-up by time.
+ * The first record of a batch that is meant. One whose records cannot be decoded counts as a record: whoever wrote it must
+ * not end every look-up by time.
  */
 async function firstInBatch(batch: Buffer, header: BatchHeader, timestamp: number, minOffset: number) {
+  const section = await sectionOf(header, batch)
+  if (!section) return {offset: Math.max(header.baseOffset, minOffset), timestamp: header.maxTimestamp}
   let first: OffsetAndTimestamp | undefined
-  try {
-    const section = await oneAtATime(() => decompress(compressionOf(header), batch.subarray(HEADER_BYTES)))
-    forEachRecord(section, header, (record) => {
-      if (record.timestamp >= timestamp && record.offset >= minOffset)
-        first ??= {offset: record.offset, timestamp: record.timestamp}
-    })
-    return first
-  } catch (error) {
-    if (!(error instanceof RecordError)) throw error
-    return {offset: Math.max(header.baseOffset, minOffset), timestamp: header.maxTimestamp}
-  }
-}
-
-let running: Promise<unknown> = Promise.resolve()
-
-/** Each of these may take 128 MiB of memory. */
-function oneAtATime<T>(task: () => Promise<T>): Promise<T> {
-  const result = running.then(task)
-  running = result.catch(() => {})
-  return result
+  forEachRecord(section, header, (record) => {
+    if (record.timestamp >= timestamp && record.offset >= minOffset)
+      first ??= {offset: record.offset, timestamp: record.timestamp}
+  })
+  return first
 }
 
 async function readRange(descriptor: number, position: number, length: number): Promise<Buffer> {
