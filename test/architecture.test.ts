@@ -26,6 +26,7 @@ const mayImport: Record<string, string[]> = {
   'lib/esm/': ['lib/esm/', 'lib/aws/', 'lib/errors', 'lib/retry', 'lib/limits', 'lib/nearest', 'yaml'],
   'lib/records/': ['lib/records/', '@bokuweb/zstd-wasm', 'lz4js', 'snappyjs', 'fzstd'],
   'lib/output/': ['lib/output/', 'lib/errors', 'chalk', 'cli-table3', 'inquirer', 'jmespath'],
+  'lib/lambda/': ['lib/lambda/', 'lib/records/', 'lib/limits'],
   'lib/local/': ['lib/local/', 'lib/records/', 'lib/limits', 'lib/errors', '@peculiar/x509', 'reflect-metadata'],
   'lib/duration.ts': ['lib/errors'],
   'lib/failures.ts': ['lib/errors', 'lib/nearest'],
