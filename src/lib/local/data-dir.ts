@@ -37,9 +37,20 @@ const STACK = 'stack.json'
 export const LOG_FILE = 'stack.log'
 
 /** All that a stack makes in its data directory. One that holds anything else is not ours to fill or empty. */
-const ENTRIES: readonly string[] = [META, LOCK, STACK, LOG_FILE, 'clusters.json', 'clusters', 'tls']
+const ENTRIES: readonly string[] = [
+  META,
+  LOCK,
+  STACK,
+  LOG_FILE,
+  'clusters.json',
+  'clusters',
+  'tls',
+  'functions',
+  'mappings.json',
+  'destinations',
+]
 /** What `writeAtomically` may leave behind when it is killed. */
-const TEMPORARY = /^(meta|stack|clusters)\.json\.tmp$/
+const TEMPORARY = /^(meta|stack|clusters|mappings)\.json\.tmp$/
 
 /** The version of the files in a data directory. A stack refuses one that it does not know. */
 const FORMAT = 1

@@ -2,7 +2,7 @@ import {readFile, stat} from 'node:fs/promises'
 import {SkkError} from '../errors.js'
 import {allows, compilePolicy, PolicyError, type Principal} from './kafka/authorize.js'
 
-type Identity = {
+export type Identity = {
   name: string
   accessKeyId: string
   secretAccessKey: string

@@ -2,12 +2,14 @@ import {randomBytes} from 'node:crypto'
 import {hostname} from 'node:os'
 
 import {SkkError} from '../errors.js'
+import {lambdaRoutes} from './aws/lambda.js'
 import {mskRoutes} from './aws/msk.js'
 import {serveHttp} from './aws/server.js'
 import {Clusters, type Port, type RunningCluster} from './clusters.js'
 import {claimDataDir, releaseDataDir, type Stack, writeStack} from './data-dir.js'
-import {loadIdentities} from './iam-file.js'
+import {type Identity, loadIdentities} from './iam-file.js'
 import type {ApiProfile} from './kafka/profiles.js'
+import {Functions} from './lambda/functions.js'
 
 export type LocalOptions = {
   dataDir: string
@@ -24,8 +26,10 @@ export type LocalOptions = {
   fsync?: boolean
   /** Access keys and policies; without it `test`/`test` may do everything. */
   iamFile?: string | undefined
-  /** How long a cluster is CREATING and DELETING. */
+  /** How long a cluster is CREATING and DELETING, a function Pending, a mapping Creating, and then not yet polling. */
   createDelayMs?: number
+  /** Requests a second that Lambda's control plane takes; AWS documents 15. */
+  lambdaRate?: number
   /** How long a Kafka client may rest in the middle of a frame, an answer or a login; 10 s by default. */
   stallMs?: number
   /** What the stack has to tell, a line at a time: denials, failed authentications, recoveries. */
@@ -46,12 +50,15 @@ const ANY_PORT: Port = {wanted: 0, mayMove: true}
 /** How often retention and compaction look; Kafka looks every five minutes. */
 const CLEAN_MS = 30_000
 
+const LAMBDA_RATE = 15
+
 /**
  * MSK Serverless in this process, on loopback only: the cluster `local`, ACTIVE, and the MSK API that makes more.
  * Ports are free ones unless given. Throws SkkError conflict when the data directory or a port that may not move is taken.
  */
 export async function startLocal(options: LocalOptions): Promise<Local> {
   const {dataDir, region = 'us-east-1', accountId = '123456789012', apiProfile = 'msk-serverless', log = () => {}} = options
+  const createDelayMs = options.createDelayMs ?? 500
   const identities = await loadIdentities(options.iamFile, accountId)
   await claimDataDir(dataDir)
   const closers: (() => Promise<void>)[] = [() => releaseDataDir(dataDir)]
@@ -68,13 +75,26 @@ export async function startLocal(options: LocalOptions): Promise<Local> {
       profile: apiProfile,
       fsync: options.fsync ?? false,
       tls: certificate,
-      createDelayMs: options.createDelayMs ?? 500,
+      createDelayMs,
       stallMs: options.stallMs,
       authentication: {identities, region, hostNames: ['127.0.0.1', 'localhost', '::1', hostname()]},
       log,
     })
     closers.push(() => clusters.close())
     const cluster = await startClusters(clusters, options)
+
+    const identity = identities.all[0]!
+    let endpoint = ''
+    const functions = new Functions({
+      dataDir,
+      region,
+      accountId,
+      delayMs: createDelayMs,
+      stackEnvironment: () => stackEnvironment(endpoint, identity, certificate?.caFile),
+      log,
+    })
+    closers.push(() => functions.close())
+    await functions.load()
 
     let requestStop = (): void => {}
     const stopRequested = new Promise<void>((resolve) => {
@@ -96,18 +116,21 @@ export async function startLocal(options: LocalOptions): Promise<Local> {
         region,
         controlToken: token,
         control,
-        routes: mskRoutes(clusters),
+        routes: [
+          ...mskRoutes(clusters),
+          ...lambdaRoutes({functions, region, accountId, ratePerSecond: options.lambdaRate ?? LAMBDA_RATE}),
+        ],
         log,
       }),
     )
+    endpoint = `http://127.0.0.1:${http.port}`
     closers.push(() => http.close())
     closers.push(cleanEvery(CLEAN_MS, clusters, log))
 
-    const identity = identities.all[0]!
     const stack: Stack = {
       pid: process.pid,
       token,
-      endpoint: `http://127.0.0.1:${http.port}`,
+      endpoint,
       bootstrap: cluster.bootstrap,
       plaintextBootstrap: cluster.plaintextBootstrap,
       clusterArn: cluster.record.arn,
@@ -125,6 +148,19 @@ export async function startLocal(options: LocalOptions): Promise<Local> {
   } catch (error) {
     await stop()
     throw error
+  }
+}
+
+/** What a function needs to reach this stack and nothing else: the stack's own keys, made up, and its endpoints. */
+function stackEnvironment(endpoint: string, identity: Identity, caFile: string | undefined): Record<string, string> {
+  const {accessKeyId, secretAccessKey, sessionToken} = identity
+  return {
+    AWS_ACCESS_KEY_ID: accessKeyId,
+    AWS_SECRET_ACCESS_KEY: secretAccessKey,
+    ...(sessionToken !== undefined && {AWS_SESSION_TOKEN: sessionToken}),
+    AWS_ENDPOINT_URL_KAFKA: endpoint,
+    AWS_ENDPOINT_URL_LAMBDA: endpoint,
+    ...(caFile !== undefined && {NODE_EXTRA_CA_CERTS: caFile}),
   }
 }
 

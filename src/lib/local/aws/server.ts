@@ -13,11 +13,16 @@ export type AwsRequest = {
   path: Readonly<Record<string, string>>
   /** Every value of every query parameter, in the order received. */
   query: ReadonlyMap<string, readonly string[]>
-  /** The JSON body, an object without prototype; empty when there was none. */
+  /** The JSON body, an object without prototype; empty when there was none, or when the route takes it as it is. */
   body: Readonly<Record<string, unknown>>
+  /** The body as it came. */
+  payload: Buffer
+  /** The value of a header, by its name in lower case. */
+  header(name: string): string | undefined
 }
 
-export type AwsResponse = {status: number; body?: unknown}
+/** With `payload`, an answer whose body is these bytes, JSON that somebody else wrote. */
+export type AwsResponse = {status: number; body?: unknown; payload?: Buffer; headers?: Readonly<Record<string, string>>}
 
 export type Route = {
   method: 'GET' | 'POST' | 'PUT' | 'DELETE'
@@ -28,6 +33,10 @@ export type Route = {
   /** The IAM action, such as `kafka:DeleteCluster`, and what it acts on; without it every known key may call. */
   action?: string
   resource?(request: AwsRequest): string
+  /** The largest body, 1 MiB by default. */
+  maxBodyBytes?: number
+  /** The body may be anything and is not parsed; the answer may take as long as a function runs. */
+  passesThrough?: boolean
   /** @throws AwsError */
   handle(request: AwsRequest): AwsResponse | Promise<AwsResponse>
 }
@@ -52,6 +61,8 @@ export type HttpServing = {port: number; close(): Promise<void>}
 const CONTROL_TOKEN_HEADER = 'x-skk-token'
 
 const MAX_BODY_BYTES = 1024 * 1024
+/** A socket of a slow answer may rest so long: 15 minutes, Lambda's longest timeout, and a start. */
+const SLOW_MS = 16 * 60_000
 const LOOPBACK_NAMES = ['127.0.0.1', 'localhost', '[::1]']
 
 /**
@@ -122,23 +133,24 @@ async function answer(request: IncomingMessage, response: ServerResponse, option
   } catch (error) {
     const known = error instanceof AwsError
     if (!known) options.log?.(`error: ${request.method} ${JSON.stringify(request.url?.slice(0, 200))}: ${(error as Error).stack}`)
-    const {status, type, message, members} = known
+    const {status, type, message, members, headers} = known
       ? error
       : new AwsError(500, 'InternalServerErrorException', 'Internal failure.')
     response.setHeader('x-amzn-errortype', type)
     // The rest of a body that was refused unread is not worth waiting for.
     if (!request.complete) response.setHeader('connection', 'close')
-    send(response, {status, body: {__type: type, message, ...members}})
+    send(response, {status, headers, body: {__type: type, message, ...members}})
   }
 }
 
-function send(response: ServerResponse, {status, body}: AwsResponse): void {
+function send(response: ServerResponse, {status, body, payload, headers}: AwsResponse): void {
   if (response.destroyed) return
-  const bytes = body === undefined ? Buffer.alloc(0) : Buffer.from(JSON.stringify(body))
+  const bytes = payload ?? (body === undefined ? Buffer.alloc(0) : Buffer.from(JSON.stringify(body)))
   response.writeHead(status, {
     'content-length': bytes.length,
-    ...(body !== undefined && {'content-type': 'application/json'}),
+    ...(bytes.length > 0 && {'content-type': 'application/json'}),
     'x-amzn-requestid': randomUUID(),
+    ...headers,
     'x-content-type-options': 'nosniff',
     'cache-control': 'no-store',
   })
@@ -154,15 +166,22 @@ async function respond(request: IncomingMessage, options: HttpOptions): Promise<
 
   const method = request.method ?? ''
   const {route, path} = findRoute(options.routes, method, rawPath)
-  const body = await readBody(request)
+  const payload = await readBody(request, route.maxBodyBytes ?? MAX_BODY_BYTES)
+  if (route.passesThrough) request.socket.setTimeout(SLOW_MS)
   const verification = {
     identities: options.identities,
     region: options.region,
     service: route.service,
     now: (options.now ?? Date.now)(),
   }
-  const principal = authenticateRequest({method, rawPath, rawQuery, headers, body}, verification)
-  const awsRequest = {path, query: groupByName(parseQuery(rawQuery) ?? []), body: parseJsonObject(body)}
+  const principal = authenticateRequest({method, rawPath, rawQuery, headers, body: payload}, verification)
+  const awsRequest: AwsRequest = {
+    path,
+    query: groupByName(parseQuery(rawQuery) ?? []),
+    body: parseJsonObject(route.passesThrough ? Buffer.alloc(0) : payload),
+    payload,
+    header: (wanted) => headers.find(([name]) => name.toLowerCase() === wanted)?.[1],
+  }
   authorize(principal, route, awsRequest, options)
   return route.handle(awsRequest)
 }
@@ -226,15 +245,15 @@ function matchPath(pattern: string, segments: readonly string[]): Record<string,
   return path
 }
 
-async function readBody(request: IncomingMessage): Promise<Buffer> {
-  const tooLarge = new AwsError(413, 'RequestEntityTooLargeException', `The body is larger than ${MAX_BODY_BYTES} bytes.`)
-  if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) throw tooLarge
+async function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  const tooLarge = new AwsError(413, 'RequestEntityTooLargeException', `The body is larger than ${maxBytes} bytes.`)
+  if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw tooLarge
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let size = 0
     request.on('data', (chunk: Buffer) => {
       size += chunk.length
-      if (size <= MAX_BODY_BYTES) chunks.push(chunk)
+      if (size <= maxBytes) chunks.push(chunk)
       else {
         request.pause()
         reject(tooLarge)

@@ -131,7 +131,14 @@ describe('CreateClusterV2 refuses', () => {
   ])('%s', async (_, body, invalidParameter) => {
     const route = mskRoutes(clusters).find(({action}) => action === 'kafka:CreateClusterV2')!
 
-    const attempt = async () => route.handle({path: {}, query: new Map(), body: body as Record<string, unknown>})
+    const attempt = async () =>
+      route.handle({
+        path: {},
+        query: new Map(),
+        body: body as Record<string, unknown>,
+        payload: Buffer.alloc(0),
+        header: () => undefined,
+      })
 
     await expect(attempt()).rejects.toMatchObject({status: 400, type: 'BadRequestException', members: {invalidParameter}})
     expect(clusters.list()).toEqual([])
