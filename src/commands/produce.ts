@@ -3,19 +3,14 @@ import {Args, Flags} from '@oclif/core'
 import {BaseCommand, dryRunFlag, durationFlag} from '../lib/base-command.js'
 import {SkkError} from '../lib/errors.js'
 import {withCluster} from '../lib/kafka/client.js'
-import {asSkkError} from '../lib/kafka/errors.js'
 import {keyValue} from '../lib/kafka/key-value.js'
 import {type Source, sources} from '../lib/kafka/produce/input.js'
 import {closingLine} from '../lib/kafka/produce/ledger.js'
+import {failureOf, type ProduceSummary, summaryOf} from '../lib/kafka/produce/outcome.js'
 import {lineParser, recordParser} from '../lib/kafka/produce/records.js'
 import {type ParseLine, type ProduceOptions, type ProduceReport, produceLines} from '../lib/kafka/produce/run.js'
 import type {KafkaTarget} from '../lib/kafka/target.js'
 import {topicQuestion} from '../lib/kafka/topic-question.js'
-
-type Summary = Pick<ProduceReport, 'read' | 'acked' | 'rejected' | 'unknown' | 'unsent' | 'idempotent'> & {
-  topic: string
-  partitions: {partition: number; records: number}[]
-}
 
 const DELIVERY_TIMEOUT_MS = 120_000
 
@@ -78,7 +73,7 @@ Each line is a record, byte for byte. Every record that was read ends as acked, 
     ...dryRunFlag,
   }
 
-  async run(): Promise<Summary> {
+  async run(): Promise<ProduceSummary> {
     const parse = this.parser()
     const named = this.args.topic ?? this.flags.topic
     const answers = await this.answers(named === undefined ? {topic: topicQuestion(() => this.kafka())} : {})
@@ -122,7 +117,7 @@ Each line is a record, byte for byte. Every record that was read ends as acked, 
   private async produce(
     kafka: KafkaTarget,
     {topic, inputs, parse}: {topic: string; inputs: Source[]; parse: ParseLine},
-  ): Promise<Summary> {
+  ): Promise<ProduceSummary> {
     const stop = new AbortController()
     const options: ProduceOptions = {
       topic,
@@ -154,56 +149,17 @@ Each line is a record, byte for byte. Every record that was read ends as acked, 
     return this.close(topic, report, stop.signal.aborted ? null : failure)
   }
 
-  private close(topic: string, report: ProduceReport, failure: SkkError | null): Summary {
-    const {read, acked, rejected, unknown, unsent, idempotent, partitions, rejections} = report
+  private close(topic: string, report: ProduceReport, failure: SkkError | null): ProduceSummary {
+    const {rejected, rejections} = report
     for (const {source, line, reason} of rejections) this.warn(`rejected line ${line} of "${source}": ${reason}`)
     if (rejected > rejections.length) this.warn(`rejected ${rejected - rejections.length} more`)
-    const summary = {
-      topic,
-      read,
-      acked,
-      rejected,
-      unknown,
-      unsent,
-      idempotent,
-      partitions: [...partitions].map(([partition, records]) => ({partition, records})),
-    }
+    const summary = summaryOf(topic, report)
     if (this.flags['dry-run']) this.table(summary.partitions, {partition: (row) => row.partition, records: (row) => row.records})
     process.stderr.write(`${closingLine(report)}\n`)
     if (!failure) return summary
     if (this.jsonEnabled()) this.logJson(this.toSuccessJson(summary))
     throw failure
   }
-}
-
-/** Of several causes the gravest: an unknown outcome, then what ended the run, then single records. */
-function failureOf(
-  {unknown, badLine, failure, rejected, acked}: ProduceReport,
-  kafka: KafkaTarget,
-  attempts: Parameters<typeof asSkkError>[2],
-): SkkError | null {
-  if (unknown > 0) {
-    return new SkkError(`${unknown} records may or may not have been written`, {
-      code: 'OUTCOME_UNKNOWN',
-      exit: 'unknownOutcome',
-      hint: 'Neither an acknowledgement nor the log itself could tell; look at the end of the topic before sending them again.',
-      cause: failure,
-    })
-  }
-  if (badLine) {
-    return new SkkError(`line ${badLine.line} of "${badLine.source}", byte ${badLine.offset}: ${badLine.reason}`, {
-      code: 'BAD_LINE',
-      exit: 'localIo',
-      hint: `Correct it and send the file from there; all ${acked} records before it are written.`,
-    })
-  }
-  if (failure !== null && failure !== undefined) return asSkkError(failure, kafka, attempts)
-  if (rejected === 0) return null
-  return new SkkError(rejected === 1 ? 'one record was rejected' : `${rejected} records were rejected`, {
-    code: 'REJECTED',
-    exit: 'partial',
-    hint: 'All others are written; raise the limit with `skk topics alter TOPIC --config max.message.bytes=8388608`, if they were too large.',
-  })
 }
 
 const usage = (message: string, hint: string): SkkError => new SkkError(message, {code: 'USAGE', exit: 'usage', hint})
