@@ -1,7 +1,7 @@
 /**
  * npm run test:engines -- [--full] [FILE…] [vitest flags]
  *
- * `--full` is ours (vitest refuses flags that it does not know): counts and rounds at their full size, which takes about an hour.
+ * `--full` is ours (vitest refuses flags that it does not know): counts and rounds at their full size: seven minutes on two cores.
  */
 import {spawnSync} from 'node:child_process'
 
