@@ -168,7 +168,10 @@ async function settle(choice: Choice | undefined, flags: TargetFlags, surroundin
       ...(region && !stack && {region}),
       ...(credentials && {credentials}),
       ...(via && {via}),
-      ...(endpointUrl && !stack && {endpointUrls: {...context.endpointUrls, kafka: endpointUrl}}),
+      ...(!stack &&
+        (endpointUrl || context.endpointUrls) && {
+          endpointUrls: {...context.endpointUrls, ...(endpointUrl && {kafka: endpointUrl})},
+        }),
       ...(context.dataDir && {dataDir: context.dataDir}),
     },
   }

@@ -132,9 +132,17 @@ export const PRICES = {
   /** Once for every consumer group that reads it. */
   gigabyteOut: 0.05,
   storedGigabyteMonth: 0.1,
+  /** An event poller unit of a provisioned event-source mapping: 20 MB/s, ten pollers. Source: aws.amazon.com/lambda/pricing. */
+  pollerUnitHour: 0.185,
 } as const
 
+const POLLERS_PER_UNIT = 10
+
 const HOURS_PER_MONTH = 730
+
+/** US dollars a month for at least `pollers` provisioned pollers of one mapping, or of one poller group. */
+export const estimatePollersMonthlyCost = (pollers: number): number =>
+  Math.ceil(pollers / POLLERS_PER_UNIT) * PRICES.pollerUnitHour * HOURS_PER_MONTH
 
 export type Usage = {partitions: number; gigabytesInPerMonth?: number; gigabytesOutPerMonth?: number; storedGigabytes?: number}
 

@@ -58,7 +58,7 @@ export async function worldOf(
     retry,
     deadline: clock.now() + deadlineMs * speed,
   }
-  const world: World = {lambda, conduct, journal: openJournal(join(directory, 'journal.jsonl'), run), options, tickMs: 100}
+  const world: World = {lambda, conduct, journal: openJournal(join(directory, run), 'plan', run), options, tickMs: 100}
   return {
     ...world,
     slept,

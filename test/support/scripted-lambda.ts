@@ -5,10 +5,10 @@ import type {AddressInfo} from 'node:net'
 /** The mappings' part of Lambda's REST API over real HTTP, whose limits and faults a test writes. Signatures are not checked. */
 
 export const REGION = 'us-east-1'
-export const ACCOUNT = '123456789012'
+const ACCOUNT = '123456789012'
 export const CLUSTER = `arn:aws:kafka:${REGION}:${ACCOUNT}:cluster/demo/1a2b3c4d-1111-2222-3333-444455556666-s1`
 
-export type Operation = 'create' | 'get' | 'list' | 'update' | 'delete' | 'tags' | 'tag' | 'function'
+type Operation = 'create' | 'get' | 'list' | 'update' | 'delete' | 'tags' | 'tag' | 'function'
 
 /** What happens to a call instead of, or after, being carried out. */
 export type Fault =
@@ -29,7 +29,7 @@ export const roleNotReady: Fault = {
   message: 'The role defined for the function cannot be assumed by Lambda.',
 }
 
-export type Stored = {
+type Stored = {
   UUID: string
   FunctionArn: string
   EventSourceArn: string

@@ -5,7 +5,7 @@ import type {
 } from '@aws-sdk/client-lambda'
 
 export type StartingPosition = 'TRIM_HORIZON' | 'LATEST' | 'AT_TIMESTAMP'
-export type Pollers = {min?: number; max?: number; group?: string}
+type Pollers = {min?: number; max?: number; group?: string}
 
 /** What can be changed while a mapping exists. A member that is left out is AWS's default on create, and stays as it is on update. */
 export type MappingSettings = {

@@ -44,7 +44,7 @@ export type World = {
 
 export type News = {mapping: string; doing: string; attempt?: number; waitMs?: number}
 
-export type Result = 'created' | 'unchanged' | 'updated' | 'adopted' | 'replaced'
+type Result = 'created' | 'unchanged' | 'updated' | 'adopted' | 'replaced'
 
 export type Attached = {
   wanted: Wanted

@@ -1,8 +1,8 @@
-import {appendFileSync, mkdirSync, readFileSync, rmSync} from 'node:fs'
-import {dirname} from 'node:path'
+import {appendFileSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync} from 'node:fs'
+import {join} from 'node:path'
 
 /** One line of a journal. `run` is what the tag `skk:run` says of the mappings that a run made. */
-export type Entry = {
+type Entry = {
   at: string
   run: string
   event: 'started' | 'creating' | 'created' | 'updating' | 'deleting' | 'deleted' | 'failed'
@@ -13,24 +13,28 @@ export type Entry = {
 }
 
 export type Journal = {
-  /** The run that this one is; that of a killed one when it went on with it. */
+  /** Names the run that this one is; the killed one that it goes on with, if there was one. */
   run: string
-  /** Whether an earlier run of the same plan did not come to its end, and what it had made. */
+  /** What a killed run of the same plan had made. */
   resumed: {made: number} | undefined
   write(entry: Omit<Entry, 'at' | 'run'>): void
   /** The plan is carried out: nothing is left to resume. */
   finish(): void
 }
 
+/** For what changes nothing. */
+export const noJournal: Journal = {run: '', resumed: undefined, write() {}, finish() {}}
+
 /**
- * A file of JSON lines, one before and one after each change, each written before the change goes on. AWS's own state and tags decide
- * what is left to do; the journal keeps the run's name, so that a rollback finds what a killed run made, and what a replaced mapping
- * was. `newRun` names a run that begins. Throws the error of the file system.
+ * The journal of a plan: a file of JSON lines, one before and one after each change, each written before the change goes on. AWS's
+ * own state and tags decide what is left to do; the journal keeps the run's name, so that a rollback finds what a killed run made,
+ * and what a replaced mapping was. `plan` names the plan, `newRun` a run that begins. Throws the errors of the file system.
  */
-export function openJournal(file: string, newRun: string, now: () => Date = () => new Date()): Journal {
-  const before = entriesOf(file)
+export function openJournal(directory: string, plan: string, newRun: string, now: () => Date = () => new Date()): Journal {
+  mkdirSync(directory, {recursive: true, mode: 0o700})
+  const file = join(directory, `${plan}.${process.pid}.jsonl`)
+  const before = claim(directory, plan, file) ? entriesOf(file) : []
   const run = before[0]?.run ?? newRun
-  mkdirSync(dirname(file), {recursive: true, mode: 0o700})
   const write = (entry: Omit<Entry, 'at' | 'run'>): void =>
     appendFileSync(file, `${JSON.stringify({at: now().toISOString(), run, ...entry})}\n`, {mode: 0o600})
   write({event: 'started'})
@@ -42,20 +46,38 @@ export function openJournal(file: string, newRun: string, now: () => Date = () =
   }
 }
 
-/** A run that was killed may have left half a line. */
-function entriesOf(file: string): Entry[] {
-  let text: string
-  try {
-    text = readFileSync(file, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
-    throw error
-  }
-  return text.split('\n').flatMap((line) => {
+/** Makes the journal of a process that ended without finishing it ours. One that runs at the same time keeps its own. */
+function claim(directory: string, plan: string, file: string): boolean {
+  const left = readdirSync(directory).filter((name) => name.startsWith(`${plan}.`) && !isAlive(Number(name.split('.').at(-2))))
+  return left.some((name) => {
     try {
-      return [JSON.parse(line) as Entry]
+      renameSync(join(directory, name), file)
+      return true
     } catch {
-      return []
+      // Another process was faster.
+      return false
     }
   })
 }
+
+function isAlive(pid: number): boolean {
+  if (pid === process.pid) return false
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+/** A run that was killed may have left half a line. */
+const entriesOf = (file: string): Entry[] =>
+  readFileSync(file, 'utf8')
+    .split('\n')
+    .flatMap((line) => {
+      try {
+        return [JSON.parse(line) as Entry]
+      } catch {
+        return []
+      }
+    })

@@ -48,7 +48,7 @@ export function identityKey(mapping: {function: string; eventSourceArn: string; 
   return createHash('sha256').update(JSON.stringify(identity)).digest('hex').slice(0, 16)
 }
 
-export const isOurs = ({tags, group, ...rest}: Existing): boolean =>
+const isOurs = ({tags, group, ...rest}: Existing): boolean =>
   tags?.['skk:key'] !== undefined && tags['skk:key'] === identityKey({...rest, group: group ?? ''})
 
 /** AWS holds one mapping per function, source and topic. One that is being deleted no longer counts. */

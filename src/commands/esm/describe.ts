@@ -1,0 +1,88 @@
+import {Args} from '@oclif/core'
+
+import type {Mapping} from '../../lib/aws/mapping.js'
+import {SkkError} from '../../lib/errors.js'
+import {readTags} from '../../lib/esm/attach.js'
+import {type Health, healthOf} from '../../lib/esm/health.js'
+import {EsmCommand, selectionFlags} from '../../lib/esm-command.js'
+
+type Described = Mapping & {health: Health; tags: Record<string, string>}
+
+export default class EsmDescribe extends EsmCommand<typeof EsmDescribe> {
+  static override description = 'show the state, the health and the settings of a mapping'
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> --function orders --topic orders',
+    '<%= config.bin %> <%= command.id %> 0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9 --query health.words',
+  ]
+  static override args = {uuid: Args.string({description: 'the mapping'})}
+  static override flags = selectionFlags
+
+  async run(): Promise<Described> {
+    const uuids = this.args.uuid === undefined ? [] : [this.args.uuid]
+    this.requireSelection(uuids)
+    const account = await this.account()
+    const described = await this.withLambda(account, async (world) => {
+      const mapping = only(await this.selected(world, account, uuids))
+      return {...mapping, health: healthOf(mapping), tags: await readTags(world, mapping.arn)}
+    })
+    this.table(rowsOf(described), {field: ([field]) => field, value: ([, value]) => value})
+    return described
+  }
+}
+
+function only(found: readonly Mapping[]): Mapping {
+  if (found.length === 1) return found[0]!
+  if (found.length === 0) {
+    throw new SkkError('no mapping matches', {
+      code: 'MAPPING_NOT_FOUND',
+      exit: 'notFound',
+      hint: 'Run `skk esm list` to see the mappings there are.',
+    })
+  }
+  throw new SkkError(
+    `${found.length} mappings match: ${found.map(({function: name, topic}) => `"${name} < ${topic}"`).join(', ')}`,
+    {
+      code: 'USAGE',
+      exit: 'usage',
+      hint: 'Name one by its UUID, or by `--function` and `--topic`.',
+    },
+  )
+}
+
+function rowsOf({health, tags, filters, metrics, pollers, ...mapping}: Described): [string, string | number | boolean][] {
+  const rows: [string, string | number | boolean | null | undefined][] = [
+    ['health', health.words],
+    ['cause', health.cause],
+    ['fix', health.fix],
+    ['last result', mapping.lastProcessingResult],
+    ['state', mapping.state],
+    ['state reason', mapping.stateReason],
+    ['function', mapping.function],
+    ['topic', mapping.topic],
+    ['group', mapping.group],
+    ['cluster', mapping.eventSourceArn],
+    ['uuid', mapping.uuid],
+    ['last modified', mapping.lastModified],
+    ['starting position', [mapping.startingPosition, mapping.startingTime].filter(Boolean).join(' ')],
+    ['batch size', mapping.batchSize],
+    ['batching window (s)', mapping.batchingWindowSeconds],
+    ['filters', filters.join(' or ')],
+    ['on failure', mapping.onFailure],
+    ['pollers', pollers && `${pollers.min ?? 1} to ${pollers.max ?? 200}${pollers.group ? ` of group ${pollers.group}` : ''}`],
+    ['max retries', mapping.maxRetries],
+    ['max age (s)', mapping.maxAgeSeconds],
+    ['bisect', mapping.bisect],
+    ['report batch item failures', mapping.reportBatchItemFailures],
+    ['metrics', metrics.join(', ')],
+    ['log level', mapping.logLevel],
+    [
+      'tags',
+      Object.entries(tags)
+        .map(([key, value]) => `${key}=${value}`)
+        .join(', '),
+    ],
+  ]
+  return rows.filter(
+    (row): row is [string, string | number | boolean] => row[1] !== null && row[1] !== undefined && row[1] !== '',
+  )
+}

@@ -1,0 +1,34 @@
+import {onTestFinished} from 'vitest'
+
+import {CLUSTER, REGION, type ScriptedLambda, type ScriptOptions, scriptedLambda} from './scripted-lambda.js'
+import {cleanHome, type Ended, type Home, type Running, skk, startSkk} from './skk.js'
+
+export type EsmCli = {
+  server: ScriptedLambda
+  home: Home
+  esm(...args: string[]): Promise<Ended>
+  start(...args: string[]): Running
+}
+
+/** The CLI with a home of its own and a scripted Lambda endpoint. */
+export async function esmCli(options: ScriptOptions = {}): Promise<EsmCli> {
+  const server = await scriptedLambda(options)
+  const home = await cleanHome()
+  onTestFinished(async () => {
+    await server.close()
+    await home.remove()
+  })
+  const env = {
+    AWS_ENDPOINT_URL_LAMBDA: server.url,
+    AWS_REGION: REGION,
+    AWS_ACCESS_KEY_ID: 'test',
+    AWS_SECRET_ACCESS_KEY: 'test',
+  }
+  const line = (args: string[]) => ['esm', ...args, '--cluster', CLUSTER]
+  return {
+    server,
+    home,
+    esm: (...args) => skk(line(args), {home, env}),
+    start: (...args) => startSkk(line(args), {home, env}),
+  }
+}
