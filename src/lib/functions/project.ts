@@ -1,0 +1,54 @@
+import {readFile} from 'node:fs/promises'
+import {join} from 'node:path'
+
+import {SkkError} from '../errors.js'
+
+/** What `skk.project.json` says about the function of a directory; its other members are others' business. */
+export type FunctionProject = {
+  name?: string
+  /** `src/handler.handler`: a path without its extension, and an export. */
+  handler?: string
+  runtime?: string
+  /** MiB. */
+  memory?: number
+  /** With its unit, such as `60s`. */
+  timeout?: string
+  role?: string
+  environment?: Record<string, string>
+}
+
+const FILE = 'skk.project.json'
+const TEXTS = ['name', 'handler', 'runtime', 'timeout', 'role'] as const
+
+/** The project file of `dir`; empty without one. Throws SkkError (local I/O) when it cannot be read or says nonsense. */
+export async function readFunctionProject(dir: string): Promise<FunctionProject> {
+  let text: string
+  try {
+    text = await readFile(join(dir, FILE), 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {}
+    throw refusal(dir, (error as Error).message)
+  }
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(text)
+  } catch (error) {
+    throw refusal(dir, `is not JSON: ${(error as Error).message}`)
+  }
+  if (!isObject(parsed)) throw refusal(dir, 'is not an object')
+  for (const key of TEXTS) {
+    if (parsed[key] !== undefined && typeof parsed[key] !== 'string') throw refusal(dir, `needs a text for "${key}"`)
+  }
+  const {memory, environment} = parsed
+  if (memory !== undefined && !Number.isInteger(memory)) throw refusal(dir, 'needs a whole number of MiB for "memory"')
+  if (environment !== undefined && !isTexts(environment)) throw refusal(dir, 'needs texts by name for "environment"')
+  return parsed as FunctionProject
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const isTexts = (value: unknown): boolean => isObject(value) && Object.values(value).every((text) => typeof text === 'string')
+
+const refusal = (dir: string, why: string): SkkError =>
+  new SkkError(`"${join(dir, FILE)}" ${why}`, {code: 'PROJECT_FILE', exit: 'localIo', hint: `Correct "${FILE}", or remove it.`})
