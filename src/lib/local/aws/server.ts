@@ -100,6 +100,8 @@ function listen(options: HttpOptions, host: string, port: number): Promise<Serve
   const limits = {headersTimeout: 10_000, requestTimeout: 30_000, connectionsCheckingInterval: 1000, maxHeaderSize: 16 * 1024}
   const server = createServer(limits, (request, response) => void answer(request, response, options))
   server.maxConnections = 256
+  // Node would answer an unknown expectation by itself, without AWS's shape.
+  server.on('checkExpectation', (request, response) => void answer(request, response, options))
   // A client that neither sends nor reads.
   server.timeout = 60_000
   server.on('clientError', (_error, socket) => {
@@ -137,8 +139,8 @@ async function answer(request: IncomingMessage, response: ServerResponse, option
       ? error
       : new AwsError(500, 'InternalServerErrorException', 'Internal failure.')
     response.setHeader('x-amzn-errortype', type)
-    // The rest of a body that was refused unread is not worth waiting for.
-    if (!request.complete) response.setHeader('connection', 'close')
+    // Node reads the rest of a refused request, so that a client that is still writing gets to the answer; but not of a huge one.
+    if (status === 413) response.setHeader('connection', 'close')
     send(response, {status, headers, body: {__type: type, message, ...members}})
   }
 }

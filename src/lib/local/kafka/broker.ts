@@ -19,6 +19,8 @@ export type Topic = {
   /** Only what was set; defaults are in topic-config.ts. */
   config: Map<string, string>
   partitions: PartitionLog[]
+  /** Which node leads partition 0, as an index of any size: topics begin at different ones. */
+  firstLeader: number
 }
 
 export type NewTopic = {name: string; partitions: number; replicationFactor: number; config: Record<string, string>}
@@ -117,7 +119,14 @@ export class Broker {
   }
 
   async #openTopic({name, id, partitions, replicationFactor, config}: Extract<StateEntry, {type: 'topic'}>): Promise<Topic> {
-    const topic: Topic = {name, id, replicationFactor, config: new Map(Object.entries(config)), partitions: []}
+    const topic: Topic = {
+      name,
+      id,
+      replicationFactor,
+      config: new Map(Object.entries(config)),
+      partitions: [],
+      firstLeader: Buffer.from(id, 'base64url')[0]!,
+    }
     topic.partitions = await this.#openLogs(topic, partitions)
     return topic
   }
@@ -247,8 +256,7 @@ export class Broker {
 
   /** Partitions of a topic are spread over the nodes, each topic beginning at another one. */
   leaderOf(topic: Topic, partition: number): number {
-    const first = createHash('md5').update(topic.id).digest()[0]!
-    return this.nodeIds[(first + partition) % this.nodeIds.length]!
+    return this.nodeIds[(topic.firstLeader + partition) % this.nodeIds.length]!
   }
 
   /** The leader first, then other nodes, real ones before such as only Metadata knows: MSK says 3 replicas whatever the node count. */

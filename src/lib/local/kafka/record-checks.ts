@@ -1,8 +1,7 @@
-import {type BatchHeader, compressionOf, HEADER_BYTES} from '../../records/batch.js'
-import {decompress} from '../../records/compression.js'
+import type {BatchHeader} from '../../records/batch.js'
 import {forEachRecord} from '../../records/record.js'
-import {RecordError} from '../../records/record-error.js'
 import {ERROR} from './api/error-codes.js'
+import {sectionOf} from './log/section.js'
 
 export type RecordRules = {
   /** A compacted topic cannot keep a record that has no key. */
@@ -25,24 +24,18 @@ export async function recordProblem(
   now: number,
 ): Promise<{errorCode: number; errorMessage: string} | undefined> {
   if (!needsKeys && timestampLimitMs === Number.POSITIVE_INFINITY) return undefined
+  const section = await sectionOf(header, batch)
+  if (!section) return {errorCode: ERROR.corruptMessage, errorMessage: 'Records cannot be decoded'}
   let problem: {errorCode: number; errorMessage: string} | undefined
-  try {
-    const section = await decompress(compressionOf(header), batch.subarray(HEADER_BYTES, header.sizeInBytes))
-    forEachRecord(section, header, ({keyStart, timestamp}) => {
-      const isOutOfRange = timestamp !== NO_TIMESTAMP && Math.abs(now - timestamp) > timestampLimitMs
-      if (isOutOfRange) {
-        problem ??= {
-          errorCode: ERROR.invalidTimestamp,
-          errorMessage: `Timestamp ${timestamp} of message is out of range of ${timestampLimitMs} ms`,
-        }
-      }
-      if (needsKeys && keyStart === -1) {
-        problem ??= {errorCode: ERROR.invalidRecord, errorMessage: 'Compacted topic cannot accept message without key'}
-      }
-    })
-  } catch (error) {
-    if (!(error instanceof RecordError)) throw error
-    return {errorCode: ERROR.corruptMessage, errorMessage: error.message}
-  }
+  forEachRecord(section, header, ({keyStart, timestamp}) => {
+    const isOutOfRange = timestamp !== NO_TIMESTAMP && Math.abs(now - timestamp) > timestampLimitMs
+    if (isOutOfRange) {
+      const errorMessage = `Timestamp ${timestamp} of message is out of range of ${timestampLimitMs} ms`
+      problem ??= {errorCode: ERROR.invalidTimestamp, errorMessage}
+    }
+    if (needsKeys && keyStart === -1) {
+      problem ??= {errorCode: ERROR.invalidRecord, errorMessage: 'Compacted topic cannot accept message without key'}
+    }
+  })
   return problem
 }
