@@ -9,6 +9,6 @@ export default defineConfig({
     reporters: ['default', './test/support/counts-reporter.ts'],
     testTimeout: 20_000,
     hookTimeout: 20_000,
-    env: {NO_COLOR: '1'},
+    env: {NO_COLOR: '1', AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true'},
   },
 })
