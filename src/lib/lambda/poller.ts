@@ -1,3 +1,5 @@
+import {setMaxListeners} from 'node:events'
+
 import {type Assembly, assemble, Backlog} from './backlog.js'
 import {Bell, Slots} from './bell.js'
 import {type Delivery, deliver, retryDelay} from './delivery.js'
@@ -56,6 +58,8 @@ type State = PollerOptions & {
 
 async function run(options: PollerOptions, stop: AbortSignal): Promise<void> {
   const stopping = new AbortController()
+  // Every partition and every batch listens.
+  setMaxListeners(0, stopping.signal)
   const state: State = {
     ...options,
     random: options.random ?? Math.random,

@@ -2,8 +2,9 @@ import fc from 'fast-check'
 import {describe, expect, it} from 'vitest'
 
 import {compileFilter, compileFilters, FilterError, matches} from '../../../src/lib/lambda/filter.js'
-import {filterCases, refusedPatterns} from './filter-cases.js'
+import {filterCases} from './filter-cases.js'
 import {record} from './mapping-world.js'
+import {refusedPatterns} from './refused-patterns.js'
 
 const seed = Number(process.env['SKK_SEED'] ?? Date.now() % 2 ** 31)
 
