@@ -23,7 +23,7 @@ const mayImport: Record<string, string[]> = {
   ],
   'lib/aws/': ['lib/aws/', 'lib/errors', 'lib/retry', 'lib/limits', '@aws-sdk/'],
   'lib/esm-': ['lib/', '@oclif/core'],
-  'lib/esm/': ['lib/esm/', 'lib/aws/', 'lib/errors', 'lib/retry', 'lib/limits', 'lib/nearest', 'yaml'],
+  'lib/esm/': ['lib/esm/', 'lib/aws/', 'lib/duration', 'lib/errors', 'lib/retry', 'lib/limits', 'lib/nearest', 'yaml'],
   'lib/functions-command.ts': ['lib/', '@oclif/core'],
   'lib/functions/': ['lib/functions/', 'lib/aws/', 'lib/errors'],
   'lib/dev/': [

@@ -8,6 +8,7 @@ import {SkkError} from './errors.js'
 import {adviceOn, checkPlan, pollersEstimate} from './esm/advice.js'
 import {type Attached, attachAll, each, readExisting, type World} from './esm/attach.js'
 import {call} from './esm/call.js'
+import {removeAll} from './esm/change.js'
 import {conflictError, describeDifference} from './esm/conflict.js'
 import {failureOfMappings, isChange, type Outcome, withSeen} from './esm/outcome.js'
 import {groupOf, planMapping, type Step, type Wanted} from './esm/plan.js'
@@ -32,6 +33,9 @@ export const planFlags = {
   yes: confirmationFlags.yes,
 }
 
+/** Shows a plan and asks; what comes back is to be deleted. Nothing is asked under --dry-run. */
+export type Review = (world: World, steps: readonly Step[], existing: readonly Mapping[]) => Promise<readonly Mapping[]>
+
 type PlanFlags = {
   retry?: boolean
   wait: boolean
@@ -51,7 +55,7 @@ export abstract class EsmPlanCommand<C extends typeof Command> extends EsmComman
   protected carryOut(
     account: Target,
     wanted: readonly Wanted[],
-    {manifest, agree}: {manifest?: string; agree?: (steps: readonly Step[], existing: readonly Mapping[]) => Promise<void>} = {},
+    {manifest, review}: {manifest?: string; review?: Review} = {},
   ): Promise<Outcome[]> {
     checkPlan(wanted)
     const work = async (bare: World): Promise<Outcome[]> => {
@@ -61,14 +65,17 @@ export abstract class EsmPlanCommand<C extends typeof Command> extends EsmComman
       refuseConflicts(steps, (text) => this.warn(text))
       for (const step of steps) if (step.action !== 'noop') for (const advice of adviceOn(step.wanted)) this.warn(advice)
       const estimate = pollersEstimate(steps.flatMap(pollersOf))
-      if (this.plan['dry-run']) {
-        if (estimate) this.note(estimate)
-        return steps.map(preview)
-      }
-      if (estimate) await this.confirm(`${estimate} Go on?`)
-      await agree?.(steps, existing)
+      if (estimate) this.note(estimate)
+      const doomed = (await review?.(world, steps, existing)) ?? []
+      if (this.plan['dry-run'])
+        return [...steps.map(preview), ...doomed.map((mapping) => outcomeOfDoomed(mapping, 'would delete'))]
+      // A plan that was reviewed was shown with its price.
+      if (estimate && !review) await this.confirm(`${estimate} Go on?`)
       await this.acting(account)
-      return this.perform(world, steps)
+      const outcomes = await this.perform(world, steps)
+      return doomed.length === 0 || outcomes.some(({error}) => error)
+        ? outcomes
+        : [...outcomes, ...(await this.prune(world, doomed))]
     }
     const name = JSON.stringify([manifest, ...wanted.map(({function: f, eventSourceArn, topic}) => [f, eventSourceArn, topic])])
     return this.withLambda(account, work, this.plan['dry-run'] ? undefined : name)
@@ -89,6 +96,19 @@ export abstract class EsmPlanCommand<C extends typeof Command> extends EsmComman
     if (failed && this.plan['rollback-on-failure']) return this.rollBack(world, attached)
     const outcomes = attached.map((one) => outcomeOf(one, this.withHint(one.error) as SkkError | undefined))
     return this.plan.wait ? this.waitForEach(world, attached, outcomes) : outcomes
+  }
+
+  private async prune(world: World, doomed: readonly Mapping[]): Promise<Outcome[]> {
+    const removed = await removeAll(world, doomed)
+    const watched = removed.flatMap(({mapping: {uuid, eventSourceArn}, label, error}) =>
+      error ? [] : [{uuid, label, eventSourceArn, until: 'gone' as const}],
+    )
+    const seen = this.plan.wait && watched.length > 0 ? await this.waitFor(world, watched) : []
+    return removed.map(({mapping, error}) => {
+      const late = seen.find(({uuid}) => uuid === mapping.uuid)?.error
+      const failure = error ?? late
+      return {...outcomeOfDoomed(mapping, error ? 'failed' : 'deleted'), ...(failure && {error: failure})}
+    })
   }
 
   /** Deletes what carries this run's tag; that of a killed run that this one went on with, too. */
@@ -162,6 +182,17 @@ function refuseConflicts(steps: readonly Step[], warn: (text: string) => void): 
     ...(conflicts[0]!.hint && {hint: conflicts[0]!.hint}),
   })
 }
+
+const outcomeOfDoomed = (mapping: Mapping, result: string): Outcome => ({
+  function: mapping.function,
+  topic: mapping.topic,
+  group: mapping.group ?? mapping.uuid,
+  uuid: mapping.uuid,
+  result,
+  state: null,
+  differences: [],
+  retries: 0,
+})
 
 const pollersOf = (step: Step) =>
   step.action === 'noop' || step.action === 'conflict'
