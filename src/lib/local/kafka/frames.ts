@@ -17,6 +17,9 @@ export type FrameLimits = {
 /** The smallest request: API key, version, correlation id. A bare SASL token (SaslHandshake v0) is longer, too. */
 const MIN_FRAME = 8
 
+/** So much must be there before memory is taken for all of a frame: a size is quickly claimed. */
+const FIRST_BYTES = 64 * 1024
+
 const NOTHING: Buffer = Buffer.alloc(0)
 
 /**
@@ -24,8 +27,8 @@ const NOTHING: Buffer = Buffer.alloc(0)
  * so a client cannot queue more than the kernel's buffers hold. Throws ProtocolError for a size out of bounds.
  */
 export async function* frames(socket: Socket, {stallMs, idleMs, maxBytes, memory}: FrameLimits): AsyncGenerator<Buffer> {
-  /** Of a size, or of a frame that did not come in one piece. */
-  let begun: {bytes: Buffer; filled: number} | undefined
+  /** A frame that did not come in one piece. */
+  let begun: {bytes: Buffer; filled: number; length: number} | undefined
   let size = NOTHING
   socket.on('timeout', () => socket.destroy())
   socket.setTimeout(idleMs)
@@ -39,8 +42,13 @@ export async function* frames(socket: Socket, {stallMs, idleMs, maxBytes, memory
         begun.filled += copied
         rest = rest.subarray(copied)
         if (begun.filled < begun.bytes.length) break
-        yield begun.bytes
-        begun = undefined
+        if (begun.filled < begun.length) {
+          await memory.take(begun.length)
+          begun.bytes = enlarged(begun.bytes, begun.length)
+        } else {
+          yield begun.bytes
+          begun = undefined
+        }
       } else if (rest.length < 4) {
         size = rest
         break
@@ -52,11 +60,16 @@ export async function* frames(socket: Socket, {stallMs, idleMs, maxBytes, memory
           yield rest.subarray(0, length)
           rest = rest.subarray(length)
         } else {
-          await memory.take(length)
-          begun = {bytes: Buffer.allocUnsafe(length), filled: 0}
+          begun = {bytes: Buffer.allocUnsafe(Math.min(length, FIRST_BYTES)), filled: 0, length}
         }
       }
     }
     socket.setTimeout(begun || size.length > 0 ? stallMs : idleMs)
   }
+}
+
+function enlarged(bytes: Buffer, length: number): Buffer {
+  const larger = Buffer.allocUnsafe(length)
+  bytes.copy(larger)
+  return larger
 }

@@ -9,6 +9,8 @@ const PATIENCE_MS = 10_000
 export type Holder = {
   /** In bytes. */
   readonly bytes: number
+  /** What nobody holds, in bytes. */
+  readonly free: number
   /** Resolves when there is room for so many bytes more: at once when they are few, and when everything is released. */
   take(bytes: number): Promise<void>
   /** Gives back all but so many bytes, if it has more. */
@@ -42,9 +44,13 @@ export class Memory {
   /** For one connection; `close` ends it, upon which it releases what it has. */
   holder(close: () => void): Holder {
     const account: Account = {bytes: 0, close}
+    const free = (): number => Math.max(0, this.#limitBytes - this.#used)
     return {
       get bytes() {
         return account.bytes
+      },
+      get free() {
+        return free()
       },
       take: (bytes) => (bytes > SMALL_BYTES ? this.#take(account, bytes) : Promise.resolve()),
       keep: (bytes) => this.#keep(account, bytes),

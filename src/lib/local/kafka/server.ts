@@ -1,4 +1,5 @@
 import {createServer, type Server, type Socket} from 'node:net'
+import {setImmediate as immediate} from 'node:timers/promises'
 import {createServer as createTlsServer} from 'node:tls'
 import {answerBareToken} from './api/36-sasl-authenticate.js'
 import type {Api, Call} from './api/api.js'
@@ -43,6 +44,8 @@ const GONE: readonly string[] = ['ERR_STREAM_PREMATURE_CLOSE', 'ECONNRESET', 'EP
 
 /** What an element of a request's arrays becomes in memory on its way to the answer. */
 const ELEMENT_BYTES = 512
+
+const MANY_ELEMENTS = 1_000
 
 /** Of all listeners of this process. */
 const sharedMemory = new Memory()
@@ -210,6 +213,7 @@ async function answer(frame: Buffer, broker: Broker, connection: Connection): Pr
   await memory.take(Math.min(frame.length, MAX_ELEMENTS) * ELEMENT_BYTES)
   const request = decode<object>(apiKey, 'request', apiVersion, reader)
   memory.keep(held + reader.elements * ELEMENT_BYTES)
+  if (reader.elements > MANY_ELEMENTS) await immediate() // others first: it will keep the event loop for long
   const response = await api.handle(request, callOf(header, clientId, broker, connection))
   if (!response) return null
   const writer = responseTo(header)

@@ -25,6 +25,7 @@ it('lets wait what does not fit, until there is room', async () => {
   const behind = await take(third, MIB)
   expect([waiting.isWaiting, behind.isWaiting]).toEqual([true, true])
 
+  expect(first.free).toBe(4 * MIB)
   first.keep(4 * MIB)
   await waiting.granted
   expect([first.bytes, second.bytes, third.bytes]).toEqual([4 * MIB, 6 * MIB, 0])

@@ -25,13 +25,13 @@ export const fetch: Api<FetchRequest, FetchResponse> = {
   async handle(request, call) {
     // A quota of MSK Serverless. The defaults of clients (Java and librdkafka 50 MB, kafkajs 10 MB) are below it.
     if (call.broker.serverless && request.maxBytes > QUOTAS.fetchBytes) return {errorCode: ERROR.invalidRequest, responses: []}
-    const maxBytes = Math.min(request.maxBytes, QUOTAS.fetchBytes)
     const topics = request.topics.map((asked) => ({...asked, partitions: askedPartitions(asked, call)}))
     const deadline = Date.now() + Math.max(0, request.maxWaitMs)
     const {memory, closed} = call.connection
     const held = memory.bytes
     for (;;) {
       const waitFor = watch(topics.flatMap(({partitions}) => partitions))
+      const maxBytes = Math.min(request.maxBytes, QUOTAS.fetchBytes, fairShare(memory.free))
       await memory.take(largestAnswer(maxBytes, topics, call))
       const {responses, bytes, urgent} = closed.aborted ? NOTHING : await readAll(maxBytes, topics, call)
       memory.keep(held + bytes)
@@ -45,6 +45,9 @@ export const fetch: Api<FetchRequest, FetchResponse> = {
     }
   },
 }
+
+/** A client may ask for all there is, and never read it: what is left for others gets scarce slowly. */
+const fairShare = (freeBytes: number): number => Math.max(2 ** 20, freeBytes / 8)
 
 type AskedTopic = {topic: string; topicId: string; partitions: Asked[]}
 
@@ -111,7 +114,9 @@ async function readOne({topic, denied, partition}: Asked, budget: number, isFirs
   if (currentLeaderEpoch > log.leaderEpoch) return failure(ERROR.unknownLeaderEpoch)
   if (fetchOffset < log.logStartOffset || fetchOffset > log.highWatermark) return failure(ERROR.offsetOutOfRange)
 
-  const records = await log.read(fetchOffset, Math.min(budget, partitionMaxBytes), {atLeastOneBatch: isFirst})
+  const maxBytes = Math.min(budget, partitionMaxBytes)
+  const records =
+    log.readableBytes(fetchOffset) === 0 ? NO_RECORDS : await log.read(fetchOffset, maxBytes, {atLeastOneBatch: isFirst})
   const {highWatermark, logStartOffset} = log
   return {
     partitionIndex,
