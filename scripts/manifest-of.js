@@ -11,5 +11,7 @@ export async function manifest() {
     errorOnManifestCreate: true,
   })
   await plugin.load()
-  return `${JSON.stringify(plugin.manifest, null, 2)}\n`
+  // oclif finds them in the order in which the file system answers.
+  const commands = Object.fromEntries(Object.entries(plugin.manifest.commands).sort(([a], [b]) => (a < b ? -1 : 1)))
+  return `${JSON.stringify({...plugin.manifest, commands}, null, 2)}\n`
 }

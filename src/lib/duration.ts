@@ -14,3 +14,21 @@ export function parseDuration(text: string): number {
   }
   return parts.reduce((sum, [, count, unit]) => sum + Number(count) * unitMs[unit!]!, 0)
 }
+
+/** The two largest units of a span of milliseconds, such as `2h 5m`, `12s` or `340ms`. */
+export function formatDuration(ms: number): string {
+  if (ms < 1_000) return `${Math.round(ms)}ms`
+  let rest = Math.floor(ms / 1_000)
+  const parts = (['d', 'h', 'm', 's'] as const).map((unit) => {
+    const size = unitMs[unit]! / 1_000
+    const count = Math.floor(rest / size)
+    rest -= count * size
+    return {count, text: `${count}${unit}`}
+  })
+  const first = parts.findIndex(({count}) => count > 0)
+  return parts
+    .slice(first, first + 2)
+    .filter(({count}) => count > 0)
+    .map(({text}) => text)
+    .join(' ')
+}

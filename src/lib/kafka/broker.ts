@@ -26,21 +26,22 @@ export type Request = {
 
 /**
  * Sends one request over the broker's connection (kafkajs connects, authenticates and re-authenticates it as needed) and
- * returns a reader of the answer's body. `throttle` says where that API carries its throttle time, which the connection
- * then obeys (KIP-219); at the start it is skipped.
+ * returns a reader of the answer's body. `throttle` says where that API carries its throttle time (a number: so many bytes from
+ * the start), which the connection then obeys (KIP-219); at the start it is skipped.
  */
 export async function send(
   broker: Broker,
   {key, name, version, body, timeoutMs}: Request,
-  throttle: 'start' | 'end',
+  throttle: 'start' | 'end' | number,
 ): Promise<Reader> {
+  const throttleAt = (size: number): number => (throttle === 'start' ? 0 : throttle === 'end' ? size - 4 : throttle)
   const answer = await broker.connectionPool.send({
     // kafkajs copies `buffer`, and looks at `buf` to tell an encoder from anything else.
     request: {apiKey: key, apiVersion: version, apiName: name, encode: async () => ({buf: body, buffer: body})},
     response: {
       decode: async (payload: Buffer) => ({
         payload,
-        clientSideThrottleTime: payload.readInt32BE(throttle === 'start' ? 0 : payload.length - 4),
+        clientSideThrottleTime: payload.readInt32BE(throttleAt(payload.length)),
       }),
       parse: async ({payload}: {payload: Buffer}) => payload,
     },

@@ -330,7 +330,10 @@ describe('API versions', () => {
 })
 
 describe('the versions that skk is said to send', () => {
+  /** `groups` commands send them in newer versions than kafkajs, which is what limits `consume --group`. */
+  const sentByKafkajsToo = ['offset-commit.ts', 'find-coordinator.ts']
   const requests = readdirSync('src/lib/kafka/requests')
+    .filter((file) => !sentByKafkajsToo.includes(file))
     .map((file) => readFileSync(`src/lib/kafka/requests/${file}`, 'utf8'))
     .map((source) => ({
       key: Number(/key: (\d+)/.exec(source)![1]),

@@ -20,8 +20,9 @@ export type ApiVersion = {
 type Ours = {key: number; api: string; versions: Range; essential?: true}
 
 /**
- * What requests/*.ts send, and kafkajs 2.2.4 for the rest; doctor.test.ts compares them. Without the essential ones nothing can
- * be produced or consumed.
+ * What requests/*.ts send, and kafkajs 2.2.4 for the rest; doctor.test.ts compares them. OffsetCommit and FindCoordinator are
+ * sent by both, and kafkajs' versions, for a member of a group, are the older ones. Without the essential ones nothing can be
+ * produced or consumed.
  */
 export const OURS: readonly Ours[] = [
   {key: 0, api: 'Produce', versions: [3, 7], essential: true},
@@ -35,6 +36,8 @@ export const OURS: readonly Ours[] = [
   {key: 12, api: 'Heartbeat', versions: [0, 3]},
   {key: 13, api: 'LeaveGroup', versions: [0, 3]},
   {key: 14, api: 'SyncGroup', versions: [0, 3]},
+  {key: 15, api: 'DescribeGroups', versions: [1, 4]},
+  {key: 16, api: 'ListGroups', versions: [1, 2]},
   {key: 17, api: 'SaslHandshake', versions: [0, 1]},
   {key: 18, api: 'ApiVersions', versions: [0, 2]},
   {key: 19, api: 'CreateTopics', versions: [2, 4]},
@@ -43,7 +46,9 @@ export const OURS: readonly Ours[] = [
   {key: 32, api: 'DescribeConfigs', versions: [1, 3]},
   {key: 36, api: 'SaslAuthenticate', versions: [0, 1]},
   {key: 37, api: 'CreatePartitions', versions: [0, 1]},
+  {key: 42, api: 'DeleteGroups', versions: [0, 1]},
   {key: 44, api: 'IncrementalAlterConfigs', versions: [0, 0]},
+  {key: 47, api: 'OffsetDelete', versions: [0, 0]},
 ]
 
 export type Served = Record<number, {minVersion: number; maxVersion: number}>
