@@ -27,7 +27,7 @@ export default class LocalStart extends BaseCommand<typeof LocalStart> {
     port: port('port of the brokers with IAM, 9098 if it is free; 0 picks one'),
     'plaintext-port': port('port of the brokers without login, 9092 if it is free; 0 picks one'),
     'no-plaintext': Flags.boolean({description: 'no port without login', exclusive: ['plaintext-port']}),
-    'http-port': port('port of the MSK API, 9911 if it is free; 0 picks one'),
+    'http-port': port('port of the MSK and Lambda APIs, 9911 if it is free; 0 picks one'),
     brokers: Flags.integer({description: 'number of nodes, each on a port of its own', default: 1, min: 1, max: 30}),
     ...dataDirFlag,
     'account-id': Flags.string({description: 'AWS account of the ARNs', default: '123456789012'}),
@@ -38,7 +38,13 @@ export default class LocalStart extends BaseCommand<typeof LocalStart> {
     })(),
     iam: Flags.string({description: 'JSON file with the only access keys and policies that exist', helpValue: '<file>'}),
     fsync: Flags.boolean({description: 'write to the disk itself before acknowledging'}),
-    'create-delay': durationFlag({description: 'how long a cluster is being created', default: 500}),
+    'create-delay': durationFlag({description: 'how long a cluster, a function or a mapping is being created', default: 500}),
+    'lambda-rate': Flags.integer({
+      description: "requests a second that Lambda's control plane takes, as an account's does",
+      default: 15,
+      min: 1,
+      max: 100_000,
+    }),
   }
 
   async run(): Promise<Started | undefined> {
@@ -92,6 +98,7 @@ export default class LocalStart extends BaseCommand<typeof LocalStart> {
       iamFile: flags.iam,
       fsync: flags.fsync,
       createDelayMs: flags['create-delay'],
+      lambdaRate: flags['lambda-rate'],
       log: (line: string) => process.stderr.write(`${new Date().toISOString()} ${line}\n`),
     }
   }
@@ -122,7 +129,7 @@ export default class LocalStart extends BaseCommand<typeof LocalStart> {
     const used = [
       {given: flags.port, usual: 9098, address: bootstrap, what: 'the brokers with IAM'},
       {given: flags['plaintext-port'], usual: 9092, address: plaintextBootstrap, what: 'the brokers without login'},
-      {given: flags['http-port'], usual: 9911, address: endpoint, what: 'the MSK API'},
+      {given: flags['http-port'], usual: 9911, address: endpoint, what: 'the MSK and Lambda APIs'},
     ]
     return used.flatMap(({given, usual, address, what}) => {
       const port = Number(address?.split(',')[0]?.split(':').at(-1))

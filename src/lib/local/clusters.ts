@@ -58,6 +58,11 @@ export class Clusters implements ClusterStore {
     return [...this.#records.values()]
   }
 
+  /** The cluster with that ARN, while its broker runs. */
+  running(arn: string): RunningCluster | undefined {
+    return this.#running.get(arn)
+  }
+
   /** Reads clusters.json. Those that were on their way out are gone, those on their way in go on. */
   async load(): Promise<void> {
     const text = await readFile(this.#file(), 'utf8').catch((error: NodeJS.ErrnoException) => {

@@ -10,6 +10,7 @@ import {claimDataDir, releaseDataDir, type Stack, writeStack} from './data-dir.j
 import {type Identity, loadIdentities} from './iam-file.js'
 import type {ApiProfile} from './kafka/profiles.js'
 import {Functions} from './lambda/functions.js'
+import {Mappings} from './lambda/mappings.js'
 
 export type LocalOptions = {
   dataDir: string
@@ -95,6 +96,16 @@ export async function startLocal(options: LocalOptions): Promise<Local> {
     })
     closers.push(() => functions.close())
     await functions.load()
+    const mappings = new Mappings({
+      dataDir,
+      region,
+      accountId,
+      delayMs: createDelayMs,
+      functions,
+      cluster: (arn) => clusters.running(arn),
+      log,
+    })
+    closers.push(() => mappings.close())
 
     let requestStop = (): void => {}
     const stopRequested = new Promise<void>((resolve) => {
@@ -118,13 +129,22 @@ export async function startLocal(options: LocalOptions): Promise<Local> {
         control,
         routes: [
           ...mskRoutes(clusters),
-          ...lambdaRoutes({functions, region, accountId, ratePerSecond: options.lambdaRate ?? LAMBDA_RATE}),
+          ...lambdaRoutes({
+            functions,
+            mappings,
+            hasCluster: (arn) => clusters.list().some((record) => record.arn === arn),
+            region,
+            accountId,
+            ratePerSecond: options.lambdaRate ?? LAMBDA_RATE,
+          }),
         ],
         log,
       }),
     )
     endpoint = `http://127.0.0.1:${http.port}`
     closers.push(() => http.close())
+    // Only now: the functions that it invokes are told the endpoint.
+    await mappings.load()
     closers.push(cleanEvery(CLEAN_MS, clusters, log))
 
     const stack: Stack = {

@@ -1,14 +1,18 @@
 import {type FunctionRecord, type FunctionVersion, parseReference} from '../lambda/function-record.js'
 import type {Functions} from '../lambda/functions.js'
+import type {Mappings} from '../lambda/mappings.js'
 import * as functionHandlers from './lambda-functions.js'
 import {invalidParameter, readTags} from './lambda-input.js'
 import {invoke} from './lambda-invoke.js'
+import * as mappingHandlers from './lambda-mappings.js'
 import {rateLimit} from './lambda-rate.js'
 import * as versionHandlers from './lambda-versions.js'
 import type {AwsRequest, AwsResponse, Route} from './server.js'
 
 export type LambdaOptions = {
   functions: Functions
+  mappings: Mappings
+  hasCluster(arn: string): boolean
   region: string
   accountId: string
   /** Requests a second of the control plane, GetFunction and Invoke excepted. */
@@ -25,10 +29,12 @@ const MAX_PAYLOAD_BYTES = 6 * 1024 * 1024 + 1024
 
 const FUNCTIONS = '/2015-03-31/functions'
 const FUNCTION = `${FUNCTIONS}/{FunctionName}`
+const MAPPINGS = '/2015-03-31/event-source-mappings'
+const MAPPING = `${MAPPINGS}/{UUID}`
 
 /** The routes of the Lambda API. */
-export function lambdaRoutes({functions, region, accountId, ratePerSecond}: LambdaOptions): Route[] {
-  const place = {region, accountId}
+export function lambdaRoutes({ratePerSecond, ...place}: LambdaOptions): Route[] {
+  const {functions, mappings, region, accountId} = place
   const limitControl = rateLimit(ratePerSecond)
   const limitGetFunction = rateLimit(GET_FUNCTION_PER_SECOND)
 
@@ -112,8 +118,24 @@ export function lambdaRoutes({functions, region, accountId, ratePerSecond}: Lamb
       passesThrough: true,
       maxBodyBytes: MAX_PAYLOAD_BYTES,
     }),
+    ...mappingRoutes(),
     ...tagRoutes(),
   ]
+
+  function mappingRoutes(): Route[] {
+    const {createMapping, listMappings, getMapping, updateMapping, deleteMapping} = mappingHandlers
+    const resource = ({path}: AwsRequest) => `arn:aws:lambda:${region}:${accountId}:event-source-mapping:${path['UUID']}`
+    const list: Route['handle'] = (request) => listMappings(place, request)
+    return [
+      route('POST', MAPPINGS, 'CreateEventSourceMapping', (request) => createMapping(place, request)),
+      route('POST', `${MAPPINGS}/`, 'CreateEventSourceMapping', (request) => createMapping(place, request)),
+      route('GET', MAPPINGS, 'ListEventSourceMappings', list),
+      route('GET', `${MAPPINGS}/`, 'ListEventSourceMappings', list),
+      route('GET', MAPPING, 'GetEventSourceMapping', (request) => getMapping(mappings, request), {resource}),
+      route('PUT', MAPPING, 'UpdateEventSourceMapping', (request) => updateMapping(place, request), {resource}),
+      route('DELETE', MAPPING, 'DeleteEventSourceMapping', (request) => deleteMapping(mappings, request), {resource}),
+    ]
+  }
 
   function tagRoutes(): Route[] {
     const path = '/2017-03-31/tags/{Resource}'
@@ -149,6 +171,11 @@ export function lambdaRoutes({functions, region, accountId, ratePerSecond}: Lamb
   }
 
   function taggable(arn: string): {tags: Record<string, string>; save(tags: Record<string, string>): Promise<void>} {
+    const uuid = /^arn:aws:lambda:[^:]+:\d{12}:event-source-mapping:(.+)$/.exec(arn)?.[1]
+    if (uuid !== undefined) {
+      const mapping = mappingHandlers.findMapping(mappings, uuid)
+      return {tags: mapping.tags, save: (tags) => mappings.setTags(mapping, tags)}
+    }
     const {record, qualifier} = functionHandlers.findFunction(functions, arn, place)
     if (qualifier !== undefined) throw invalidParameter('Tags on function aliases and versions are not supported.')
     return {

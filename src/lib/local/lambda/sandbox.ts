@@ -22,6 +22,7 @@ export type Invoke = {requestId: string; payload: Buffer; clientContext?: string
 
 /** What Lambda's Invoke answers. */
 export type InvokeResult = {
+  requestId: string
   payload: Buffer
   /** Set when the payload describes an error. */
   functionError: 'Unhandled' | undefined
@@ -185,7 +186,7 @@ export class Sandbox {
       this.#settings.log(line)
     }
     const log = Buffer.from(`${lines.join('\n')}\n`)
-    running.finish({...result, logTail: log.subarray(Math.max(0, log.length - LOG_TAIL_BYTES))})
+    running.finish({...result, requestId, logTail: log.subarray(Math.max(0, log.length - LOG_TAIL_BYTES))})
   }
 
   async #report(requestId: string, durationMs: number): Promise<string> {
