@@ -126,3 +126,17 @@ describe('esm detach', () => {
     expect(server.mappings.size).toBe(0)
   })
 })
+
+describe('esm export', () => {
+  it('prints what exists, and nothing else on standard output', async () => {
+    const {esm, server} = await esmCli()
+    server.put('f', 'a', {AmazonManagedKafkaEventSourceConfig: {ConsumerGroupId: 'g'}, StartingPosition: 'LATEST'})
+
+    const {code, stdout} = await esm('export', '--terraform')
+
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^resource "aws_lambda_event_source_mapping" "FA" \{\n {2}function_name = "f"\n/)
+    expect(await esm('export')).toMatchObject({code: 2})
+    expect(await esm('export', '--cfn', '--function', 'none')).toMatchObject({code: 3})
+  })
+})
