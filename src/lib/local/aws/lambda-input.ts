@@ -37,7 +37,8 @@ export function readText(members: Members, name: string, {pattern, max}: {patter
   if (value === undefined) return undefined
   if (typeof value !== 'string') throw violation(value, name, 'be a string')
   if (value.length > max) throw violation(value, name, `have length less than or equal to ${max}`)
-  if (pattern && !pattern.test(value)) throw violation(value, name, `satisfy regular expression pattern: ${pattern.source}`)
+  if (pattern && !pattern.test(value))
+    throw violation(value, name, `satisfy regular expression pattern: ${pattern.source.replace(/^\^|\$$/g, '')}`)
   return value
 }
 
