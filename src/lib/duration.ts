@@ -15,9 +15,9 @@ export function parseDuration(text: string): number {
   return parts.reduce((sum, [, count, unit]) => sum + Number(count) * unitMs[unit!]!, 0)
 }
 
-/** The two largest units of a span of milliseconds, such as `2h 5m`, `12s` or `340ms`. */
+/** The two largest units of a span of milliseconds, such as `2h 5m`, `12s`, `340ms` or `0s`. */
 export function formatDuration(ms: number): string {
-  if (ms < 1_000) return `${Math.round(ms)}ms`
+  if (ms > 0 && ms < 1_000) return `${Math.round(ms)}ms`
   let rest = Math.floor(ms / 1_000)
   const parts = (['d', 'h', 'm', 's'] as const).map((unit) => {
     const size = unitMs[unit]! / 1_000
@@ -25,10 +25,7 @@ export function formatDuration(ms: number): string {
     rest -= count * size
     return {count, text: `${count}${unit}`}
   })
-  const first = parts.findIndex(({count}) => count > 0)
-  return parts
-    .slice(first, first + 2)
-    .filter(({count}) => count > 0)
-    .map(({text}) => text)
-    .join(' ')
+  const first = parts.findIndex(({count, text}) => count > 0 || text === '0s')
+  const shown = parts.slice(first, first + 2).filter(({count}, index) => count > 0 || index === 0)
+  return shown.map(({text}) => text).join(' ')
 }

@@ -1,6 +1,6 @@
 import {expect, it} from 'vitest'
 
-import {parseDuration} from '../../src/lib/duration.js'
+import {formatDuration, parseDuration} from '../../src/lib/duration.js'
 
 it.each([
   ['500ms', 500],
@@ -13,4 +13,10 @@ it.each([
 
 it.each(['', '30', 's', '-5s', '5 s', '5x', '1h 30m', 'xs5s'])('"%s" is not a duration', (text) => {
   expect(() => parseDuration(text)).toThrow(expect.objectContaining({exitCode: 2, hint: expect.stringContaining('30s')}))
+})
+
+it('shows a span in its two largest units', () => {
+  expect([0, 340, 12_000, 725_999, 7_200_000, 90_000_000, 172_805_000].map(formatDuration)).toEqual([
+    ...['0s', '340ms', '12s', '12m 5s', '2h', '1d 1h', '2d'],
+  ])
 })

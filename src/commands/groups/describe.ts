@@ -4,16 +4,21 @@ import {Args, Flags} from '@oclif/core'
 
 import {BaseCommand, durationFlag} from '../../lib/base-command.js'
 import {formatDuration, parseDuration} from '../../lib/duration.js'
+import {EXIT} from '../../lib/errors.js'
 import {withCluster} from '../../lib/kafka/client.js'
 import type {Cluster} from '../../lib/kafka/cluster.js'
+import {asSkkError} from '../../lib/kafka/errors.js'
 import {type Bound, failureOfLag} from '../../lib/kafka/groups/bound.js'
 import {groupQuestion} from '../../lib/kafka/groups/question.js'
 import {type Lagging, lagReport, lagWatch} from '../../lib/kafka/groups/report.js'
 import {requireGroup} from '../../lib/kafka/groups.js'
+import type {KafkaTarget} from '../../lib/kafka/target.js'
 import {sanitizeJson} from '../../lib/output/sanitize.js'
 import {write} from '../../lib/output/stdout.js'
 
 const INTERVAL_MS = 5_000
+/** In a row. */
+const MAX_FAILED_LOOKS = 3
 const CLEAR_SCREEN = '\x1b[H\x1b[2J'
 
 export default class GroupsDescribe extends BaseCommand<typeof GroupsDescribe> {
@@ -49,7 +54,7 @@ With --fail-over the exit code is 6 as soon as one partition lags by more`
     const {group} = await this.answers(this.args.group === undefined ? {group: groupQuestion(() => this.kafka())} : {})
     const name = this.args.group ?? group!
     const kafka = await this.kafka()
-    return withCluster(kafka, (cluster) => (this.flags.watch ? this.watch(cluster, name) : this.once(cluster, name)))
+    return withCluster(kafka, (cluster) => (this.flags.watch ? this.watch(cluster, name, kafka) : this.once(cluster, name)))
   }
 
   private async once(cluster: Cluster, name: string): Promise<Lagging> {
@@ -61,19 +66,30 @@ With --fail-over the exit code is 6 as soon as one partition lags by more`
     throw failure
   }
 
-  private async watch(cluster: Cluster, name: string): Promise<undefined> {
+  private async watch(cluster: Cluster, name: string, kafka: KafkaTarget): Promise<undefined> {
     const stop = new AbortController()
     this.onStop(() => stop.abort())
     const withRates = lagWatch()
-    while (!stop.signal.aborted) {
-      const report = withRates(await lagReport(cluster, await requireGroup(cluster, name)))
-      if (this.jsonEnabled()) write(`${sanitizeJson(JSON.stringify(this.toSuccessJson(report)))}\n`)
-      else this.log(process.stdout.isTTY ? CLEAR_SCREEN : '')
-      this.show(report)
-      const failure = this.failure(report)
-      if (failure) throw failure
+    for (let failed = 0; !stop.signal.aborted; ) {
+      try {
+        this.showLook(withRates(await lagReport(cluster, await requireGroup(cluster, name))))
+        failed = 0
+      } catch (error) {
+        // A leader that moves is no reason to end.
+        const failure = asSkkError(error, kafka)
+        if (failure.exitCode !== EXIT.unavailable || !failure.retryable || ++failed > MAX_FAILED_LOOKS) throw failure
+        this.warn(failure.message)
+      }
       await delay(this.flags.interval ?? INTERVAL_MS, undefined, {signal: stop.signal}).catch(() => {})
     }
+  }
+
+  private showLook(report: Lagging): void {
+    if (this.jsonEnabled()) write(`${sanitizeJson(JSON.stringify(this.toSuccessJson(report)))}\n`)
+    else this.log(process.stdout.isTTY ? CLEAR_SCREEN : '')
+    this.show(report)
+    const failure = this.failure(report)
+    if (failure) throw failure
   }
 
   private failure(report: Lagging) {

@@ -119,7 +119,7 @@ export function refuseInUse({name, state, members}: Group): void {
   throw new SkkError(`group "${name}" is in use: it is ${state} with ${count}${who && `, ${who}`}`, {
     code: 'GROUP_IN_USE',
     exit: 'conflict',
-    hint: `Stop them first, and see with \`skk groups describe ${name}\` when the group is empty.`,
+    hint: `Stop them first, a mapping with \`skk esm pause\`, and see with \`skk groups describe ${name}\` when the group is empty.`,
   })
 }
 
