@@ -3,7 +3,7 @@ import {onTestFinished} from 'vitest'
 import type {Local} from '../../src/lib/local/index.js'
 import {zipArchive} from './zip-archive.js'
 
-export const ROLE = 'arn:aws:iam::123456789012:role/lambda'
+const ROLE = 'arn:aws:iam::123456789012:role/lambda'
 
 /** AWS's own client against the stack; its retries are off, so that every answer is seen. */
 export function lambdaClient({endpoint, region, accessKeyId, secretAccessKey}: Local): LambdaClient {

@@ -106,6 +106,7 @@ export async function startLocal(options: LocalOptions): Promise<Local> {
       log,
     })
     closers.push(() => mappings.close())
+    await mappings.load()
 
     let requestStop = (): void => {}
     const stopRequested = new Promise<void>((resolve) => {
@@ -144,7 +145,7 @@ export async function startLocal(options: LocalOptions): Promise<Local> {
     endpoint = `http://127.0.0.1:${http.port}`
     closers.push(() => http.close())
     // Only now: the functions that it invokes are told the endpoint.
-    await mappings.load()
+    mappings.resume()
     closers.push(cleanEvery(CLEAN_MS, clusters, log))
 
     const stack: Stack = {

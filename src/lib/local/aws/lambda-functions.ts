@@ -78,7 +78,7 @@ export async function createFunction(functions: Functions, {body}: AwsRequest): 
   }
   const rest = {architectures: readTexts(body, 'Architectures', {max: 1}) ?? ['x86_64'], tags: readTags(body)}
   const archive = readArchive(readObject(body, 'Code') ?? {})
-  if (functions.find(name)) throw conflict(`Function already exist: ${name}`)
+  if (functions.isTaken(name)) throw conflict(`Function already exist: ${name}`)
   const record = await unzipping(() => functions.create(name, settings, archive, rest))
   const publish = readBoolean(body, 'Publish') === true ? await functions.publish(record, undefined) : undefined
   return {status: 201, body: configuration(record, publish ?? record.latest, publish?.version)}

@@ -34,7 +34,7 @@ export type Delivered = {functionArn: string; executedVersion: string}
  * Lambda's invocation record for records that were given up. Shape: docs.aws.amazon.com/lambda/latest/dg/kafka-on-failure.html
  * as of 2026-11-20; the event is in it for S3 and Kafka only.
  */
-export function invocationRecord(givenUp: GivenUp, {functionArn, executedVersion}: Delivered, now: number) {
+function invocationRecord(givenUp: GivenUp, {functionArn, executedVersion}: Delivered, now: number) {
   const {condition, approximateInvokeCount, lastInvocation, event, payloadSize, records} = givenUp
   const [first] = records
   return {

@@ -12,12 +12,14 @@ export class FunctionLog {
   readonly #file: string
   #stream: WriteStream | undefined
   #bytes = 0
+  #closed = false
 
   constructor(file: string) {
     this.#file = file
   }
 
   write(line: string): void {
+    if (this.#closed) return
     if (this.#bytes > MAX_BYTES) this.#rotate()
     this.#stream ??= this.#open()
     const text = `${new Date().toISOString()} ${line}\n`
@@ -37,7 +39,9 @@ export class FunctionLog {
     renameSync(this.#file, `${this.#file}.1`)
   }
 
+  /** What a sandbox writes after this is nobody's. */
   close(): Promise<void> {
+    this.#closed = true
     return new Promise((resolve) => {
       if (!this.#stream || this.#stream.destroyed) resolve()
       else this.#stream.end(() => resolve())

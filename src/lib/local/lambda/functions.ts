@@ -38,6 +38,8 @@ export class Functions {
   readonly #options: FunctionsOptions
   readonly #records = new Map<string, FunctionRecord>()
   readonly #sandboxes = new Sandboxes()
+  /** Names of functions whose code is being unpacked. */
+  readonly #creating = new Set<string>()
   readonly #logs = new Map<string, FunctionLog>()
   readonly #timers = new Set<NodeJS.Timeout>()
 
@@ -51,6 +53,11 @@ export class Functions {
 
   find(name: string): FunctionRecord | undefined {
     return this.#records.get(name)
+  }
+
+  /** Whether a function has that name, or is about to. */
+  isTaken(name: string): boolean {
+    return this.#records.has(name) || this.#creating.has(name)
   }
 
   /** Reads what is there; code that no version has any more goes. */
@@ -82,7 +89,8 @@ export class Functions {
     rest: {architectures: string[]; tags: Record<string, string>},
   ): Promise<FunctionRecord> {
     const {region, accountId} = this.#options
-    const code = await this.#storeCode(name, archive)
+    this.#creating.add(name)
+    const code = await this.#storeCode(name, archive).finally(() => this.#creating.delete(name))
     const latest: FunctionVersion = {
       ...settings,
       ...code,

@@ -44,7 +44,7 @@ export class Mappings {
     return this.#records.get(uuid)
   }
 
-  /** Reads what is there and starts what was enabled; what was on its way out is gone. */
+  /** Reads what is there, and starts nothing yet; what was on its way out is gone. */
   async load(): Promise<void> {
     const text = await readFile(this.#file(), 'utf8').catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return '[]'
@@ -54,8 +54,12 @@ export class Mappings {
       if (record.state === 'Deleting') continue
       record.state = record.enabled ? 'Enabled' : 'Disabled'
       this.#records.set(record.uuid, record)
-      if (record.enabled) this.#start(record)
     }
+  }
+
+  /** Starts every mapping that is enabled. */
+  resume(): void {
+    for (const record of this.list()) this.#start(record)
   }
 
   /** The caller has validated everything. The record is in `list()` before this function first waits. */

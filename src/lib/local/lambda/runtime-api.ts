@@ -2,7 +2,7 @@ import {createServer, type IncomingMessage, type Server, type ServerResponse} fr
 import type {AddressInfo} from 'node:net'
 
 /** What the Runtime API hands to the process that asks for the next invocation. */
-export type NextInvocation = {
+type NextInvocation = {
   requestId: string
   payload: Buffer
   /** Epoch milliseconds. */

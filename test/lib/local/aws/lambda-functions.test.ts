@@ -312,6 +312,17 @@ describe('a function', () => {
     expect((await client.send(new ListFunctionsCommand())).Functions).toHaveLength(1)
   })
 
+  it('created many times at once is created once', async () => {
+    const client = lambdaClient(await stack({lambdaRate: 1000}))
+
+    const answers = await Promise.allSettled(
+      Array.from({length: 5}, () => client.send(new CreateFunctionCommand(newFunction('f', 'export const handler = 1')))),
+    )
+
+    const refusals = answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason.name] : []))
+    expect(refusals).toEqual(Array(4).fill('ResourceConflictException'))
+  })
+
   it('of 40 MB is taken', async () => {
     const {client} = await deployed('export const handler = async () => 1')
     const big = zipArchive([
