@@ -1,5 +1,6 @@
-import {readFile} from 'node:fs/promises'
-import {join} from 'node:path'
+import {mkdtemp, readFile, rm, writeFile} from 'node:fs/promises'
+import {tmpdir} from 'node:os'
+import {dirname, join} from 'node:path'
 import {
   CreateAliasCommand,
   CreateFunctionCommand,
@@ -20,7 +21,7 @@ import {
   waitUntilFunctionActiveV2,
   waitUntilFunctionUpdatedV2,
 } from '@aws-sdk/client-lambda'
-import {describe, expect, it} from 'vitest'
+import {describe, expect, it, onTestFinished} from 'vitest'
 
 import {lambdaClient, newFunction, until} from '../../../support/lambda.js'
 import {stack, temporaryDataDir} from '../../../support/stack.js'
@@ -352,5 +353,34 @@ describe('the control plane', () => {
       retryAfterSeconds: '1',
       $metadata: {httpStatusCode: 429},
     })
+  })
+})
+
+describe('with a policy', () => {
+  it('a key does what it may, on the functions that it may', async () => {
+    const file = join(await mkdtemp(join(tmpdir(), 'skk-iam-')), 'iam.json')
+    onTestFinished(() => rm(dirname(file), {recursive: true}))
+    const policy = {
+      Version: '2012-10-17',
+      Statement: [
+        {Effect: 'Allow', Action: ['lambda:CreateFunction', 'lambda:ListFunctions'], Resource: '*'},
+        {Effect: 'Allow', Action: 'lambda:GetFunction', Resource: 'arn:aws:lambda:us-east-1:123456789012:function:f'},
+      ],
+    }
+    const principal = {name: 'deployer', accessKeyId: 'DEPLOYER', secretAccessKey: 's', policy}
+    await writeFile(file, JSON.stringify({principals: [principal]}), {mode: 0o600})
+    const local = await stack({iamFile: file})
+    const client = lambdaClient(local)
+    for (const name of ['f', 'g']) await client.send(new CreateFunctionCommand(newFunction(name, 'export const handler = 1')))
+
+    const get = (FunctionName: string) => client.send(new GetFunctionCommand({FunctionName}))
+
+    expect((await get('f')).Configuration?.FunctionName).toBe('f')
+    await expect(get('g')).rejects.toMatchObject({
+      name: 'AccessDeniedException',
+      message: expect.stringContaining('lambda:GetFunction on resource: arn:aws:lambda:us-east-1:123456789012:function:g'),
+    })
+    await expect(client.send(new InvokeCommand({FunctionName: 'f'}))).rejects.toMatchObject({name: 'AccessDeniedException'})
+    expect(local.lines.join('\n')).toContain('denied')
   })
 })
