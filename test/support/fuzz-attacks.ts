@@ -21,7 +21,7 @@ export const createTopics = ({plaintext}: FuzzedStack, ...topics: object[]): Pro
   ask(plaintext, CREATE_TOPICS, 2, {topics, timeoutMs: 1_000, validateOnly: false})
 
 /** Appends the batch to partition 0; resolves to the error code. */
-export async function produce({plaintext}: FuzzedStack, name: string, records: Buffer): Promise<number> {
+async function produce({plaintext}: FuzzedStack, name: string, records: Buffer): Promise<number> {
   const topicData = [{name, partitionData: [{index: 0, records}]}]
   const body = {transactionalId: null, acks: -1, timeoutMs: 1_000, topicData}
   const {responses} = await ask<{responses: {partitionResponses: {errorCode: number}[]}[]}>(plaintext, PRODUCE, 7, body)
@@ -29,7 +29,7 @@ export async function produce({plaintext}: FuzzedStack, name: string, records: B
 }
 
 /** A request for as much of partition 0 as the protocol lets one ask for. */
-export const hugeFetch = (name: string): Buffer => {
+const hugeFetch = (name: string): Buffer => {
   const partitions = [{partition: 0, fetchOffset: 0, partitionMaxBytes: 50_000_000}]
   const body = {
     replicaId: -1,
@@ -95,7 +95,7 @@ export async function flood(key: number, version: number, path: string, count: n
 const LARGE = [{name: 'max.message.bytes', value: '8388608'}]
 
 /** A topic of 56 MB. */
-export async function fillTopic(stack: FuzzedStack, name: string): Promise<void> {
+async function fillTopic(stack: FuzzedStack, name: string): Promise<void> {
   await createTopics(stack, topic(name, 1, LARGE))
   const records = await batchOfZeros(7_000_000)
   for (let sent = 0; sent < 8; sent++) await produce(stack, name, records)

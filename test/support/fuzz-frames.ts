@@ -16,7 +16,7 @@ const RECORDINGS = join(import.meta.dirname, 'fuzz-requests')
 const PRODUCE = 0
 /** CreateTopics, DeleteTopics. */
 const MAKES_TOPICS = [19, 20]
-const CODECS: readonly Compression[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd']
+export const CODECS: readonly Compression[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd']
 
 export type Known = {
   /** For SaslAuthenticate. */

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 
 import type {MetadataResponse} from '../../src/lib/local/kafka/messages.js'
 import {decode, isFlexible, Reader} from '../../src/lib/local/kafka/wire.js'
-import {TOPICS, validFrames} from './fuzz-frames.js'
+import {CODECS, exampleBatch, TOPICS, validFrames} from './fuzz-frames.js'
 import {mutatedFrames} from './fuzz-mutations.js'
 import type {FuzzedStack} from './fuzz-stack.js'
 import {bearerToken} from './msk-token.js'
@@ -39,6 +39,7 @@ export async function fuzz(stack: FuzzedStack, {frames, seed, profile = 'wide'}:
   await makeTopics(stack)
   const valid = await validFrames(profile, {token: await freshToken(), topicId: await topicIdOf(stack, 'fuzz')})
   // What the stack keeps after it has seen everything once, such as its codecs, is no leak.
+  await useCodecs(stack)
   const warmUp = [...valid, ...valid, ...valid]
   await Promise.all(connections(stack).map((connection) => drive(connection, iterate(warmUp), stack)))
 
@@ -193,6 +194,18 @@ async function login(): Promise<Buffer[]> {
 async function makeTopics({plaintext}: FuzzedStack): Promise<void> {
   const topics = TOPICS.map((name) => ({name, numPartitions: 2, replicationFactor: -1, assignments: [], configs: []}))
   await ask(plaintext, 19, 2, {topics, timeoutMs: 1_000, validateOnly: false})
+}
+
+/** A look-up by time decompresses. */
+async function useCodecs({plaintext}: FuzzedStack): Promise<void> {
+  for (const codec of CODECS) {
+    const name = `codec-${codec}`
+    const topics = [{name, numPartitions: 1, replicationFactor: -1, assignments: [], configs: []}]
+    await ask(plaintext, 19, 2, {topics, timeoutMs: 1_000, validateOnly: false})
+    const topicData = [{name, partitionData: [{index: 0, records: await exampleBatch(codec)}]}]
+    await ask(plaintext, 0, 7, {transactionalId: null, acks: -1, timeoutMs: 1_000, topicData})
+    await ask(plaintext, 2, 1, {replicaId: -1, topics: [{name, partitions: [{partitionIndex: 0, timestamp: 1}]}]})
+  }
 }
 
 async function topicIdOf({plaintext}: FuzzedStack, name: string): Promise<string> {

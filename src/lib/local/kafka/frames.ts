@@ -17,6 +17,9 @@ export type FrameLimits = {
 /** The smallest request: API key, version, correlation id. A bare SASL token (SaslHandshake v0) is longer, too. */
 const MIN_FRAME = 8
 
+/** Of a frame that is copied: what is kept of it, such as a group member's metadata, would keep all that came with it. */
+const SMALL_FRAME = 16 * 1024
+
 /** So much must be there before memory is taken for all of a frame: a size is quickly claimed. */
 const FIRST_BYTES = 64 * 1024
 
@@ -57,7 +60,8 @@ export async function* frames(socket: Socket, {stallMs, idleMs, maxBytes, memory
         if (length < MIN_FRAME || length > maxBytes()) throw new ProtocolError(`a frame of ${length} bytes`)
         rest = rest.subarray(4)
         if (rest.length >= length) {
-          yield rest.subarray(0, length)
+          const frame = rest.subarray(0, length)
+          yield length > SMALL_FRAME ? frame : Buffer.from(frame)
           rest = rest.subarray(length)
         } else {
           begun = {bytes: Buffer.allocUnsafe(Math.min(length, FIRST_BYTES)), filled: 0, length}

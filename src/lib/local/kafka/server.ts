@@ -214,11 +214,22 @@ async function answer(frame: Buffer, broker: Broker, connection: Connection): Pr
   const request = decode<object>(apiKey, 'request', apiVersion, reader)
   memory.keep(held + reader.elements * ELEMENT_BYTES)
   if (reader.elements > MANY_ELEMENTS) await immediate() // others first: it will keep the event loop for long
-  const response = await api.handle(request, callOf(header, clientId, broker, connection))
+  const response = await unlessClosed(api.handle(request, callOf(header, clientId, broker, connection)), connection.closed)
   if (!response) return null
   const writer = responseTo(header)
   encode(apiKey, 'response', apiVersion, response, writer)
   return withSize(writer.chunks())
+}
+
+/** Null once the connection is closed: a request may be parked for half an hour, and would keep all of the connection. */
+function unlessClosed<Response>(answered: Response | Promise<Response>, closed: AbortSignal): Promise<Response | null> {
+  return new Promise((resolve, reject) => {
+    const giveUp = (): void => resolve(null)
+    closed.addEventListener('abort', giveUp, {once: true})
+    Promise.resolve(answered)
+      .then(resolve, reject)
+      .finally(() => closed.removeEventListener('abort', giveUp))
+  })
 }
 
 function refuseUnlessAuthenticated(connection: Connection, {apiKey}: RequestHeader): void {
