@@ -30,7 +30,7 @@ const mayImport: Record<string, string[]> = {
     'lib/dev/',
     'lib/functions/',
     'lib/lambda/',
-    'lib/local/lambda/sandbox',
+    'lib/local/lambda/sandboxes',
     'lib/kafka/',
     'lib/records/',
     'lib/errors',

@@ -15,7 +15,7 @@ import type {Package} from './package.js'
 /** What a function is to become. What `settings` leaves out gets its default when it is new, and stays when it is not. */
 export type Wanted = {name: string; package: Package; settings: FunctionSettings}
 
-export type Change = 'create' | 'update' | 'none'
+type Change = 'create' | 'update' | 'none'
 
 /** What a deployment does: `code` and `settings` tell what differs. */
 export type DeployPlan = {

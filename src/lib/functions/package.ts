@@ -55,14 +55,15 @@ function packed(content: Buffer, rest: Omit<Package, 'zip' | 'sha256'>): Package
 }
 
 /** Throws SkkError (usage) when the function could not run as its files are. */
-export async function refuseWithoutBundle(dir: string, {file}: Handler): Promise<void> {
+async function refuseWithoutBundle(dir: string, {file}: Handler): Promise<void> {
   if (isTypeScript(file)) throw needsEsbuild(dir, `"${file}" is TypeScript`)
   const dependencies = await dependenciesOf(dir)
   if (dependencies.length > 0)
     throw needsEsbuild(dir, `"${file}" may import ${dependencies.map((name) => `"${name}"`).join(', ')}`)
 }
 
-function needsEsbuild(dir: string, why: string): SkkError {
+/** Exit 2: the project has to decide about a package with an install script. */
+export function needsEsbuild(dir: string, why: string): SkkError {
   const where = dir === '.' || dir === process.cwd() ? '' : ` --prefix ${dir}`
   return new SkkError(`${why}, and the project has no esbuild to bundle it with`, {
     code: 'ESBUILD_MISSING',
