@@ -1,9 +1,9 @@
 import {type ChildProcess, spawn} from 'node:child_process'
 import {randomBytes} from 'node:crypto'
 import {readFile} from 'node:fs/promises'
-import {createInterface} from 'node:readline'
 import {fileURLToPath} from 'node:url'
 
+import {eachLine} from './lines.js'
 import {type RuntimeApi, serveRuntimeApi} from './runtime-api.js'
 
 export type SandboxSettings = {
@@ -34,7 +34,8 @@ export type InvokeResult = {
 type Running = Invoke & {
   startedAt: number
   result: Pick<InvokeResult, 'payload' | 'functionError' | 'timedOut'> | undefined
-  lines: string[]
+  /** The end of its log, at least LOG_TAIL_BYTES of it if there are so many. */
+  tail: string
   timer: NodeJS.Timeout
   finish(result: InvokeResult): void
 }
@@ -43,8 +44,6 @@ const BOOTSTRAP = fileURLToPath(new URL('./bootstrap.mjs', import.meta.url))
 const LOG_TAIL_BYTES = 4096
 /** Lambda gives the initialisation 10 s of its own; a function with a longer timeout has that. */
 const INIT_MS = 10_000
-/** A line that never ends is cut, so that it cannot fill our memory. */
-const MAX_LINE = 256 * 1024
 
 /**
  * One execution environment: a child process that takes one invocation at a time over a Runtime API of its own. It ends
@@ -100,7 +99,7 @@ export class Sandbox {
     })
     this.#child = child
     for (const stream of [child.stdout!, child.stderr!]) {
-      createInterface({input: stream, crlfDelay: Infinity}).on('line', (line) => this.#onLine(line.slice(0, MAX_LINE)))
+      eachLine(stream, (line) => this.#onLine(line))
     }
     this.#stopped = new Promise((resolve) => {
       const ended = (code: number | null, signal: NodeJS.Signals | null) => {
@@ -122,7 +121,7 @@ export class Sandbox {
       const startedAt = Date.now()
       const limitMs = this.#initMs === undefined ? Math.max(INIT_MS, timeoutMs) : timeoutMs
       const timer = setTimeout(() => this.#onTimeout(), limitMs)
-      this.#running = {...invoke, startedAt, timer, finish, lines: [], result: undefined}
+      this.#running = {...invoke, startedAt, timer, finish, tail: '', result: undefined}
       this.#onLine(`START RequestId: ${invoke.requestId} Version: ${version}`)
       if (!this.#isUsable) return this.#onExit(1, null)
       const deadlineMs = startedAt + timeoutMs
@@ -179,13 +178,13 @@ export class Sandbox {
     if (!running?.result) return
     this.#running = undefined
     clearTimeout(running.timer)
-    const {requestId, startedAt, lines, result} = running
+    const {requestId, startedAt, result} = running
     const report = await this.#report(requestId, Date.now() - startedAt)
     for (const line of [`END RequestId: ${requestId}`, report]) {
-      lines.push(line)
+      running.tail += `${line}\n`
       this.#settings.log(line)
     }
-    const log = Buffer.from(`${lines.join('\n')}\n`)
+    const log = Buffer.from(running.tail)
     running.finish({...result, requestId, logTail: log.subarray(Math.max(0, log.length - LOG_TAIL_BYTES))})
   }
 
@@ -206,10 +205,7 @@ export class Sandbox {
 
   #onLine(line: string): void {
     this.#settings.log(line)
-    const lines = this.#running?.lines
-    if (!lines) return
-    lines.push(line)
-    if (lines.length > LOG_TAIL_BYTES) lines.splice(0, LOG_TAIL_BYTES / 2)
+    if (this.#running) this.#running.tail = `${this.#running.tail}${line}\n`.slice(-LOG_TAIL_BYTES)
   }
 
   /** Kills the process, and what it started. */
@@ -232,8 +228,16 @@ function failure(errorType: string, errorMessage: string): Pick<InvokeResult, 'p
   return {payload: Buffer.from(JSON.stringify({errorType, errorMessage})), functionError: 'Unhandled', timedOut: false}
 }
 
+/** As Lambda, which is written in Go, calls them. */
+const SIGNALS: Partial<Record<NodeJS.Signals, string>> = {
+  SIGKILL: 'killed',
+  SIGABRT: 'aborted',
+  SIGSEGV: 'segmentation fault',
+  SIGTERM: 'terminated',
+}
+
 function exitReason(code: number | null, signal: NodeJS.Signals | null): string {
-  if (signal) return `Runtime exited with error: signal: ${signal === 'SIGKILL' ? 'killed' : signal}`
+  if (signal) return `Runtime exited with error: signal: ${SIGNALS[signal] ?? signal}`
   return code === 0 ? 'Runtime exited without providing a reason' : `Runtime exited with error: exit status ${code}`
 }
 

@@ -179,6 +179,16 @@ describe('a function', () => {
     }
   })
 
+  it('may use the memory that it has, and no more', async () => {
+    const source = `export const handler = async ({mb}) => { const all = []; for (let i = 0; i < mb; i++) all.push(Array.from({length: 131072}, (_, k) => k + 0.5)); return all.length }`
+    const {client} = await deployed(source, {MemorySize: 256, Timeout: 30})
+
+    expect(await invoke(client, {mb: 50})).toMatchObject({error: undefined, payload: 50})
+    expect(await invoke(client, {mb: 2000})).toMatchObject({
+      payload: {errorType: 'Runtime.ExitError', errorMessage: expect.stringMatching(/signal: aborted$/)},
+    })
+  }, 30_000)
+
   it('writes what it logs to its file, with the lines of Lambda', async () => {
     const {local, client} = await deployed(
       'export const handler = async () => { console.log("hello", {a: 1}); process.stderr.write("bare\\n") }',
