@@ -95,3 +95,34 @@ test('boto3 gets the errors as its own exception classes', async () => {
     throttled: [true, ['CallerRateLimitExceeded', '1']],
   })
 })
+
+test('a mapping goes on after the stack was killed, and every record arrives', async () => {
+  await createTopic(local.plaintextBootstrap, 'killed')
+  await aws(
+    ...['create-function', '--function-name', 'survivor', '--runtime', 'nodejs22.x', '--handler', 'index.handler'],
+    ...['--role', 'arn:aws:iam::123456789012:role/lambda', '--zip-file', `fileb://${join(dir, 'f.zip')}`],
+  )
+  await aws(
+    ...['create-event-source-mapping', '--function-name', 'survivor', '--event-source-arn', local.clusterArn],
+    ...['--topics', 'killed', '--starting-position', 'LATEST', '--batch-size', '7'],
+  )
+  const send = (count: number) =>
+    expectSuccess('kcat', ['-b', local.plaintextBootstrap, '-P', '-t', 'killed'], {input: 'x\n'.repeat(count)})
+  const seen = async () => {
+    const log = await readFile(join(local.dataDir, 'functions/survivor/log'), 'utf8').catch(() => '')
+    return new Set([...log.matchAll(/\toffsets (.*)$/gm)].flatMap(([, offsets]) => offsets!.split(' ')))
+  }
+  await eventually(
+    async () =>
+      (await aws('list-event-source-mappings', '--function-name', 'survivor')).EventSourceMappings[0].State === 'Enabled',
+  )
+  await new Promise((resolve) => setTimeout(resolve, 2000))
+
+  await send(500)
+  await eventually(async () => (await seen()).size > 50)
+  await local.kill()
+  await local.restart()
+  await send(100)
+
+  await eventually(async () => (await seen()).size === 600)
+})
