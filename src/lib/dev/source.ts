@@ -90,7 +90,10 @@ async function reconnect(cluster: Cluster): Promise<void> {
 }
 
 async function take(answer: FetchAnswer, {partition, offset}: Question, source: Source): Promise<Fetched> {
-  if (answer.errorCode === OFFSET_OUT_OF_RANGE) return {records: [], nextOffset: await firstLeft(partition, source)}
+  if (answer.errorCode === OFFSET_OUT_OF_RANGE) {
+    const nextOffset = await firstLeft(partition, source)
+    if (nextOffset > offset) return {records: [], nextOffset}
+  }
   if (answer.errorCode !== 0) throw new BrokerError(answer.errorCode, {api: 'Fetch', topic: source.topic, partition})
   const records: SourceRecord[] = []
   let nextOffset = offset
