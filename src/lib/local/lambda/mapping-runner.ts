@@ -31,6 +31,8 @@ const DESTINATION_ERROR = 'PROBLEM: Failed to deliver to the on-failure destinat
 const LOOK_MS = 1_000
 /** What a stop waits for a running invocation; its records come again otherwise. */
 const GRACE_MS = 3_000
+/** Tells nothing about the function. */
+const STOPPED: Invocation = {ok: false, kind: 'unavailable', message: 'the poller stops'}
 
 /** Feeds the function of a mapping until `stop` aborts; then the group is left. */
 export async function runMapping(mapping: MappingRecord, options: RunnerOptions, stop: AbortSignal): Promise<void> {
@@ -71,7 +73,8 @@ async function pollUntilRebalance(
   const {broker} = cluster
   const count = topic.partitions.length
   const changed = new AbortController()
-  const membership = await member.join()
+  const membership = await joinUnlessStopped(member, stop)
+  if (!membership) return
   const look = setInterval(() => {
     const now = broker.topics.get(mapping.topic)
     const isSame = options.cluster(mapping.eventSourceArn) === cluster && now === topic && now.partitions.length === count
@@ -96,6 +99,35 @@ async function pollUntilRebalance(
   }
 }
 
+/** The other members may let us wait for as long as their session lasts, and a stack that stops has no such time. */
+async function joinUnlessStopped(member: GroupMember, stop: AbortSignal): Promise<Membership | undefined> {
+  const joining = member.join()
+  const joined = new AbortController()
+  const stopped = sleepUntil(stop, joined.signal)
+  try {
+    const membership = await Promise.race([joining, stopped])
+    if (membership) return membership
+    joining.then(
+      (late) => {
+        late.stop()
+        member.leave()
+      },
+      () => {},
+    )
+    return undefined
+  } finally {
+    joined.abort()
+  }
+}
+
+/** Resolves when `signal` aborts; never after `enough` has. */
+function sleepUntil(signal: AbortSignal, enough: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined)
+    else signal.addEventListener('abort', () => resolve(undefined), {once: true, signal: enough})
+  })
+}
+
 /** A position that moves with time is kept at once, so that a restart does not pass over what came meanwhile. */
 async function beginAt(mapping: MappingRecord, {cluster, topic}: Place, membership: Membership): Promise<Map<number, number>> {
   const starts = await startOffsets(cluster.broker, topic, membership.partitions, mapping)
@@ -111,13 +143,9 @@ async function invokeUnlessStopped(
 ): Promise<Invocation> {
   const settled = new AbortController()
   const stopped = async (): Promise<Invocation> => {
-    if (!signal.aborted) {
-      await new Promise<void>((resolve) => {
-        signal.addEventListener('abort', () => resolve(), {once: true, signal: settled.signal})
-      })
-    }
+    await sleepUntil(signal, settled.signal)
     await sleep(GRACE_MS, undefined, {signal: settled.signal}).catch(() => {})
-    return {ok: false, kind: 'unavailable', message: 'the poller stops'}
+    return STOPPED
   }
   try {
     return await Promise.race([invoke(mapping, payload, options), stopped()])
@@ -172,7 +200,7 @@ function note(mapping: MappingRecord, event: PollerEvent, {log}: RunnerOptions):
   if (event.type === 'pollingFailed' || event.type === 'commitFailed') {
     mapping.lastProcessingResult = CONNECTION_ERROR
     log(`error: ${name}: ${(event.error as Error).message}`)
-  } else if (event.type === 'invoked') {
+  } else if (event.type === 'invoked' && event.invocation !== STOPPED) {
     const {invocation, failed} = event
     mapping.lastProcessingResult = invocation.ok && failed === 0 ? 'OK' : FUNCTION_ERROR
   } else if (event.type === 'givenUp' && !event.delivered) {

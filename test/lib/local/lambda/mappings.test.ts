@@ -323,6 +323,36 @@ describe('a mapping', () => {
     expect(Date.now() - startedAt).toBeLessThan(5_000)
   })
 
+  it('does not hold up the end of the stack while its group rebalances', async () => {
+    const {local, client, send} = await mappedTopic()
+    const consumer = new Kafka({brokers: [local.plaintextBootstrap!], logLevel: logLevel.NOTHING}).consumer({groupId: 'busy'})
+    await consumer.connect()
+    await consumer.subscribe({topics: ['orders'], fromBeginning: true})
+    let release = () => {}
+    const blocked = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    await send('a')
+    // While it works it sends no heartbeat, so that it does not hear of the rebalance.
+    await new Promise<void>((resolve, reject) => {
+      const eachMessage = async () => {
+        resolve()
+        await blocked
+      }
+      consumer.run({eachMessage}).catch(reject)
+    })
+    await attach(client, local, {AmazonManagedKafkaEventSourceConfig: {ConsumerGroupId: 'busy'}})
+    await new Promise((resolve) => setTimeout(resolve, 300))
+
+    const startedAt = Date.now()
+    await local.stop()
+    const took = Date.now() - startedAt
+    release()
+    await consumer.disconnect()
+
+    expect(took).toBeLessThan(3_000)
+  }, 60_000)
+
   it('leaves its offsets when it is deleted, and another goes on from there', async () => {
     const {local, client, send} = await mappedTopic()
     const group = {AmazonManagedKafkaEventSourceConfig: {ConsumerGroupId: 'g'}}
