@@ -2,7 +2,9 @@ import {basename, resolve} from 'node:path'
 
 import {Args, Flags} from '@oclif/core'
 
-import type {FunctionSettings, LambdaFunction} from '../../lib/aws/functions.js'
+import {type FunctionSettings, getFunction, type LambdaFunction} from '../../lib/aws/functions.js'
+import type {Lambda} from '../../lib/aws/lambda.js'
+import {ensureRole, roleName} from '../../lib/aws/role.js'
 import {dryRunFlag, durationFlag, type Question} from '../../lib/base-command.js'
 import type {Target} from '../../lib/contexts.js'
 import {parseDuration} from '../../lib/duration.js'
@@ -53,7 +55,16 @@ A directory is bundled with its own esbuild, if it has one, and zipped so that t
       multipleNonGreedy: true,
       helpValue: '<name=value>',
     }),
-    role: Flags.string({description: 'ARN of its role; a new function on AWS needs one', helpValue: '<arn>'}),
+    role: Flags.string({
+      description: 'ARN of its role, or create for one of its own with the least it needs; a new function on AWS needs one',
+      helpValue: '<arn|create>',
+    }),
+    topic: Flags.string({
+      description: 'topic that a mapping of it reads, once for each, for --role create',
+      multiple: true,
+      multipleNonGreedy: true,
+      dependsOn: ['role'],
+    }),
     ...dryRunFlag,
   }
 
@@ -67,6 +78,7 @@ A directory is bundled with its own esbuild, if it has one, and zipped so that t
       await this.acting(account)
       const defaults = this.isLocal(lambda) ? {role: LOCAL_ROLE} : {}
       const settings = {...(await this.settings(project, account)), ...(code.handler !== undefined && {handler: code.handler})}
+      if (settings.role === 'create') settings.role = await this.role(lambda, name, account)
       const wanted: Wanted = {name, package: code, settings}
       const plan = await planDeploy(lambda, wanted, defaults)
       const made = this.flags['dry-run']
@@ -91,7 +103,26 @@ A directory is bundled with its own esbuild, if it has one, and zipped so that t
     }
   }
 
-  private waiting(lambda: Parameters<typeof deploy>[0]) {
+  /** ARN of the function's own role, which is there when this returns, unless --dry-run. */
+  private async role(lambda: Lambda, name: string, account: Target): Promise<string> {
+    const {topic: topics = [], 'dry-run': dry} = this.flags
+    if (this.isLocal(lambda)) return LOCAL_ROLE
+    const current = dry ? (await getFunction(lambda, name))?.found.role : undefined
+    if (dry) return current?.endsWith(`/${roleName(name)}`) ? current : `role/${roleName(name)}`
+    const clusterArn = topics.length > 0 ? (await this.kafka()).clusterArn : undefined
+    if (topics.length > 0 && clusterArn === undefined) {
+      throw new SkkError('a role that reads topics needs the name or ARN of an MSK cluster', {
+        code: 'CLUSTER_MISSING',
+        exit: 'usage',
+        hint: 'Pass `--cluster`, or a context that names one with `--context`.',
+      })
+    }
+    const role = await ensureRole(account, {functionName: name, clusterArn, topics})
+    this.note(`role "${role}"`)
+    return role
+  }
+
+  private waiting(lambda: Lambda) {
     return {deadline: performance.now() + (this.flags.timeout ?? WAIT_MS), tickMs: this.isLocal(lambda) ? 50 : 1000}
   }
 

@@ -20,7 +20,11 @@ export async function* cloudWatchLog(
   {since, follow, signal}: {since: number; follow: boolean; signal: AbortSignal},
 ): AsyncGenerator<LogLine> {
   const {CloudWatchLogsClient, FilterLogEventsCommand} = await import('@aws-sdk/client-cloudwatch-logs')
-  const client = new CloudWatchLogsClient({credentials: access.credentials, ...(access.region && {region: access.region})})
+  const client = new CloudWatchLogsClient({
+    credentials: access.credentials,
+    ...(access.region && {region: access.region}),
+    requestHandler: {connectionTimeout: Math.ceil(access.timeoutMs / 2)},
+  })
   const logGroupName = `/aws/lambda/${name}`
   const seen = new Map<string, number>()
   let startTime = since
