@@ -76,12 +76,20 @@ export async function createFunction(functions: Functions, {body}: AwsRequest): 
     ...readSettings(body),
     ...required,
   }
-  const rest = {architectures: readTexts(body, 'Architectures', {max: 1}) ?? ['x86_64'], tags: readTags(body)}
+  const rest = {architectures: readArchitectures(body), tags: readTags(body)}
   const archive = readArchive(readObject(body, 'Code') ?? {})
   if (functions.isTaken(name)) throw conflict(`Function already exist: ${name}`)
   const record = await unzipping(() => functions.create(name, settings, archive, rest))
   const publish = readBoolean(body, 'Publish') === true ? await functions.publish(record, undefined) : undefined
   return {status: 201, body: configuration(record, publish ?? record.latest, publish?.version)}
+}
+
+/** Shown as it was asked for; a function runs on the machine that there is. */
+function readArchitectures(body: Body): string[] {
+  const [architecture = 'x86_64'] = readTexts(body, 'Architectures', {max: 1}) ?? []
+  if (!['x86_64', 'arm64'].includes(architecture))
+    throw invalidParameter(`The architecture "${architecture.slice(0, 64)}" is not x86_64 or arm64.`)
+  return [architecture]
 }
 
 function missing(member: string): never {
