@@ -4,6 +4,7 @@ import {Args, Flags} from '@oclif/core'
 
 import {type FunctionSettings, getFunction, type LambdaFunction} from '../../lib/aws/functions.js'
 import type {Lambda} from '../../lib/aws/lambda.js'
+import {findCluster} from '../../lib/aws/msk.js'
 import {ensureRole, roleName} from '../../lib/aws/role.js'
 import {dryRunFlag, durationFlag, type Question} from '../../lib/base-command.js'
 import type {Target} from '../../lib/contexts.js'
@@ -77,8 +78,12 @@ A directory is bundled with its own esbuild, if it has one, and zipped so that t
     return this.withLambda(account, async (lambda) => {
       await this.acting(account)
       const defaults = this.isLocal(lambda) ? {role: LOCAL_ROLE} : {}
-      const settings = {...(await this.settings(project, account)), ...(code.handler !== undefined && {handler: code.handler})}
-      if (settings.role === 'create') settings.role = await this.role(lambda, name, account)
+      const settings: FunctionSettings = {
+        ...(await this.settings(project, account)),
+        ...(code.handler !== undefined && {handler: code.handler}),
+      }
+      if (project.vpc && !this.isLocal(lambda)) settings.vpc = await this.vpc(account)
+      if (settings.role === 'create') settings.role = await this.role(lambda, name, account, project.vpc ?? false)
       const wanted: Wanted = {name, package: code, settings}
       const plan = await planDeploy(lambda, wanted, defaults)
       const made = this.flags['dry-run']
@@ -104,22 +109,24 @@ A directory is bundled with its own esbuild, if it has one, and zipped so that t
   }
 
   /** ARN of the function's own role, which is there when this returns, unless --dry-run. */
-  private async role(lambda: Lambda, name: string, account: Target): Promise<string> {
+  private async role(lambda: Lambda, name: string, account: Target, vpc: boolean): Promise<string> {
     const {topic: topics = [], 'dry-run': dry} = this.flags
     if (this.isLocal(lambda)) return LOCAL_ROLE
     const current = dry ? (await getFunction(lambda, name))?.found.role : undefined
     if (dry) return current?.endsWith(`/${roleName(name)}`) ? current : `role/${roleName(name)}`
     const clusterArn = topics.length > 0 ? (await this.kafka()).clusterArn : undefined
-    if (topics.length > 0 && clusterArn === undefined) {
-      throw new SkkError('a role that reads topics needs the name or ARN of an MSK cluster', {
-        code: 'CLUSTER_MISSING',
-        exit: 'usage',
-        hint: 'Pass `--cluster`, or a context that names one with `--context`.',
-      })
-    }
-    const role = await ensureRole(account, {functionName: name, clusterArn, topics})
+    if (topics.length > 0 && clusterArn === undefined) throw needsCluster('a role that reads topics')
+    const role = await ensureRole(account, {functionName: name, clusterArn, topics, vpc})
     this.note(`role "${role}"`)
     return role
+  }
+
+  /** The network of the chosen cluster, where its brokers can be reached. */
+  private async vpc(account: Target): Promise<NonNullable<FunctionSettings['vpc']>> {
+    if (account.cluster === undefined) throw needsCluster('a function in the VPC of its cluster')
+    const [vpc] = (await findCluster(account, account.cluster)).vpcConfigs ?? []
+    if (vpc) return {subnets: [...vpc.subnets].sort(), securityGroups: [...vpc.securityGroups].sort()}
+    throw new SkkError(`cluster "${account.cluster}" tells no subnets`, {code: 'NO_SUBNETS', exit: 'notFound'})
   }
 
   private waiting(lambda: Lambda) {
@@ -172,3 +179,10 @@ A directory is bundled with its own esbuild, if it has one, and zipped so that t
     this.log(change === 'none' ? `function "${name}" is as wanted` : `${verb} function "${name}" (${what.join(', ')})`)
   }
 }
+
+const needsCluster = (what: string): SkkError =>
+  new SkkError(`${what} needs the name or ARN of an MSK cluster`, {
+    code: 'CLUSTER_MISSING',
+    exit: 'usage',
+    hint: 'Pass `--cluster`, or a context that names one with `--context`.',
+  })

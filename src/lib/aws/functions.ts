@@ -22,9 +22,14 @@ export type LambdaFunction = {
   /** Of the zipped code, in base64. */
   codeSha256: string
   codeBytes: number
+  /** Null when it is in none. */
+  vpc: Vpc | null
   /** ISO 8601, UTC. */
   modifiedAt: string | null
 }
+
+/** IDs, sorted. */
+type Vpc = {subnets: string[]; securityGroups: string[]}
 
 export type FunctionSettings = {
   handler?: string
@@ -32,6 +37,7 @@ export type FunctionSettings = {
   memoryMb?: number
   timeoutSeconds?: number
   role?: string
+  vpc?: Vpc
   environment?: Record<string, string>
 }
 
@@ -141,17 +147,18 @@ export async function invokeFunction(
   }
 }
 
-const inputOf = ({handler, runtime, memoryMb, timeoutSeconds, role, environment}: FunctionSettings) => ({
+const inputOf = ({handler, runtime, memoryMb, timeoutSeconds, role, vpc, environment}: FunctionSettings) => ({
   ...(handler !== undefined && {Handler: handler}),
   ...(runtime !== undefined && {Runtime: runtime as Runtime}),
   ...(memoryMb !== undefined && {MemorySize: memoryMb}),
   ...(timeoutSeconds !== undefined && {Timeout: timeoutSeconds}),
   ...(role !== undefined && {Role: role}),
+  ...(vpc !== undefined && {VpcConfig: {SubnetIds: vpc.subnets, SecurityGroupIds: vpc.securityGroups}}),
   ...(environment !== undefined && {Environment: {Variables: environment}}),
 })
 
 function functionOf(configuration: FunctionConfiguration): LambdaFunction {
-  const {LastModified} = configuration
+  const {LastModified, VpcConfig: {SubnetIds: subnets = [], SecurityGroupIds: securityGroups = []} = {}} = configuration
   return {
     name: configuration.FunctionName ?? '',
     arn: configuration.FunctionArn ?? '',
@@ -166,6 +173,8 @@ function functionOf(configuration: FunctionConfiguration): LambdaFunction {
     timeoutSeconds: configuration.Timeout ?? 3,
     codeSha256: configuration.CodeSha256 ?? '',
     codeBytes: configuration.CodeSize ?? 0,
+    // Lambda answers empty lists for a function that left its VPC.
+    vpc: subnets.length === 0 ? null : {subnets: subnets.sort(), securityGroups: securityGroups.sort()},
     modifiedAt: LastModified === undefined ? null : new Date(LastModified).toISOString(),
   }
 }

@@ -4,8 +4,8 @@ import {SkkError} from '../errors.js'
 import {explainAws} from './errors.js'
 import type {Access} from './msk.js'
 
-/** What a function's role is for. `clusterArn` undefined: it reads no topic. */
-export type RoleNeeds = {functionName: string; clusterArn: string | undefined; topics: readonly string[]}
+/** What a function's role is for. `clusterArn` undefined: it reads no topic. `vpc`: it runs in one. */
+export type RoleNeeds = {functionName: string; clusterArn: string | undefined; topics: readonly string[]; vpc: boolean}
 
 type Statement = {Effect: 'Allow'; Action: string[]; Resource: string | string[]}
 
@@ -24,36 +24,39 @@ const TRUST = {
  * groups called FUNCTION.TOPIC. docs.aws.amazon.com/lambda/latest/dg/with-msk-permissions.html and
  * …/msk/latest/developerguide/iam-access-control.html, as of 2026-11-20.
  */
-export function rolePolicy(roleArn: string, region: string, {functionName, clusterArn, topics}: RoleNeeds) {
+export function rolePolicy(roleArn: string, region: string, {functionName, clusterArn, topics, vpc}: RoleNeeds) {
   const [, partition, , , account] = roleArn.split(':')
   const log = `arn:${partition}:logs:${region}:${account}:log-group:/aws/lambda/${functionName}`
   const own = [allow(['logs:CreateLogGroup'], log), allow(['logs:CreateLogStream', 'logs:PutLogEvents'], `${log}:*`)]
-  if (clusterArn === undefined || topics.length === 0) return {Version: '2012-10-17', Statement: own}
+  const reads = clusterArn === undefined || topics.length === 0 ? [] : readStatements(functionName, clusterArn, topics)
+  // Interfaces of the pollers, or of the function itself, whose ARNs nobody knows before.
+  const network = vpc || reads.length > 0 ? [allow(NETWORK, '*')] : []
+  return {Version: '2012-10-17', Statement: [...own, ...reads, ...network]}
+}
+
+const NETWORK = [
+  'ec2:CreateNetworkInterface',
+  'ec2:DeleteNetworkInterface',
+  'ec2:DescribeNetworkInterfaces',
+  'ec2:DescribeVpcs',
+  'ec2:DescribeSubnets',
+  'ec2:DescribeSecurityGroups',
+]
+
+function readStatements(functionName: string, clusterArn: string, topics: readonly string[]): Statement[] {
   const inside = (kind: string, name: string) => `${clusterArn.replace(':cluster/', `:${kind}/`)}/${name}`
-  const topicArns = topics.map((topic) => inside('topic', topic))
-  const groupArns = topics.map((topic) => inside('group', `${functionName}.${topic}`))
-  return {
-    Version: '2012-10-17',
-    Statement: [
-      ...own,
-      allow(['kafka-cluster:Connect', 'kafka-cluster:DescribeClusterDynamicConfiguration'], clusterArn),
-      allow(['kafka-cluster:DescribeTopic', 'kafka-cluster:ReadData'], topicArns),
-      allow(['kafka-cluster:DescribeGroup', 'kafka-cluster:AlterGroup'], groupArns),
-      allow(['kafka:DescribeCluster', 'kafka:DescribeClusterV2', 'kafka:GetBootstrapBrokers'], clusterArn),
-      // The pollers' network interfaces, whose ARNs nobody knows before.
-      allow(
-        [
-          'ec2:CreateNetworkInterface',
-          'ec2:DeleteNetworkInterface',
-          'ec2:DescribeNetworkInterfaces',
-          'ec2:DescribeVpcs',
-          'ec2:DescribeSubnets',
-          'ec2:DescribeSecurityGroups',
-        ],
-        '*',
-      ),
-    ],
-  }
+  return [
+    allow(['kafka-cluster:Connect', 'kafka-cluster:DescribeClusterDynamicConfiguration'], clusterArn),
+    allow(
+      ['kafka-cluster:DescribeTopic', 'kafka-cluster:ReadData'],
+      topics.map((topic) => inside('topic', topic)),
+    ),
+    allow(
+      ['kafka-cluster:DescribeGroup', 'kafka-cluster:AlterGroup'],
+      topics.map((topic) => inside('group', `${functionName}.${topic}`)),
+    ),
+    allow(['kafka:DescribeCluster', 'kafka:DescribeClusterV2', 'kafka:GetBootstrapBrokers'], clusterArn),
+  ]
 }
 
 const allow = (Action: string[], Resource: string | string[]): Statement => ({Effect: 'Allow', Action, Resource})

@@ -1,4 +1,5 @@
 import {setTimeout as delay} from 'node:timers/promises'
+import {isDeepStrictEqual} from 'node:util'
 
 import {
   createFunction,
@@ -52,7 +53,7 @@ export async function planDeploy(
   // Lambda replaces the environment as a whole; variables that nobody names here are somebody's.
   const merged = {...environment, ...settings.environment}
   const {environment: wanted = {}, ...plain} = settings
-  const names = (Object.keys(plain) as (keyof typeof plain)[]).filter((key) => plain[key] !== found[key])
+  const names = (Object.keys(plain) as (keyof typeof plain)[]).filter((key) => !isDeepStrictEqual(plain[key], found[key]))
   const variables = Object.keys(wanted).filter((key) => wanted[key] !== environment[key])
   const send = {
     ...Object.fromEntries(names.map((key) => [key, plain[key]])),

@@ -14,6 +14,8 @@ export type FunctionProject = {
   /** With its unit, such as `60s`. */
   timeout?: string
   role?: string
+  /** Whether it opens connections to the brokers, for which it has to be in the VPC of their cluster. */
+  vpc?: boolean
   environment?: Record<string, string>
 }
 
@@ -39,7 +41,8 @@ export async function readFunctionProject(dir: string): Promise<FunctionProject>
   for (const key of TEXTS) {
     if (parsed[key] !== undefined && typeof parsed[key] !== 'string') throw refusal(dir, `needs a text for "${key}"`)
   }
-  const {memory, environment} = parsed
+  const {memory, environment, vpc} = parsed
+  if (vpc !== undefined && typeof vpc !== 'boolean') throw refusal(dir, 'needs true or false for "vpc"')
   if (memory !== undefined && !Number.isInteger(memory)) throw refusal(dir, 'needs a whole number of MiB for "memory"')
   if (environment !== undefined && !isTexts(environment)) throw refusal(dir, 'needs texts by name for "environment"')
   return parsed as FunctionProject

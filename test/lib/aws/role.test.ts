@@ -18,7 +18,7 @@ const access = {
   credentials: async () => ({accessKeyId: 'test', secretAccessKey: 'test'}),
   timeoutMs: 5_000,
 }
-const needs = {functionName: 'orders', clusterArn: CLUSTER, topics: ['orders']}
+const needs = {functionName: 'orders', clusterArn: CLUSTER, topics: ['orders'], vpc: false}
 
 /** IAM's query API with these answers by action; what was asked, in its order. */
 async function iam(answers: Record<string, {status?: number; xml: string}>): Promise<URLSearchParams[]> {
@@ -111,4 +111,7 @@ it('gives a function that reads no topic its log alone', () => {
   const {Statement} = rolePolicy(ARN, 'eu-west-1', {...needs, topics: []})
 
   expect(Statement.flatMap(({Action}) => Action)).toEqual(['logs:CreateLogGroup', 'logs:CreateLogStream', 'logs:PutLogEvents'])
+  expect(rolePolicy(ARN, 'eu-west-1', {...needs, topics: [], vpc: true}).Statement.at(-1)!.Action).toContain(
+    'ec2:CreateNetworkInterface',
+  )
 })

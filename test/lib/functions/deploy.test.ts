@@ -128,6 +128,28 @@ it('leaves alone what is not said, and the variables that it does not name', asy
   })
 })
 
+it('moves a function into a VPC, once', async () => {
+  const vpc = {subnets: ['subnet-a', 'subnet-b'], securityGroups: ['sg-1']}
+  const config = {SubnetIds: ['subnet-b', 'subnet-a'], SecurityGroupIds: ['sg-1'], VpcId: 'vpc-1'}
+  const {lambda, calls} = await scripted({
+    [GET]: [
+      found({CodeSha256: 'new', VpcConfig: {SubnetIds: [], SecurityGroupIds: []}}),
+      found({CodeSha256: 'new', VpcConfig: config}),
+    ],
+    'PUT /orders/configuration': [{body: {}}],
+  })
+
+  const plan = await planDeploy(lambda, wanted({vpc}))
+  await deploy(lambda, wanted({vpc}), plan, waiting())
+  const again = await planDeploy(lambda, wanted({vpc}))
+
+  expect(plan.settings).toEqual(['vpc'])
+  expect(calls.find(({method}) => method === 'PUT')!.body).toEqual({
+    VpcConfig: {SubnetIds: ['subnet-a', 'subnet-b'], SecurityGroupIds: ['sg-1']},
+  })
+  expect(again.change).toBe('none')
+})
+
 it('does nothing when all is as wanted', async () => {
   const {lambda, changes} = await scripted({[GET]: [found({CodeSha256: 'new'})]})
   const goal = wanted({environment: {LEVEL: 'info'}})
