@@ -1,0 +1,31 @@
+/**
+ * What skk costs beside programs that do the same, printed as ratios and never asserted: 5 rounds, in each of which the two
+ * alternate on the same machine, and the median of the rounds' ratios. Times of a busy machine mean nothing, such ratios do.
+ *
+ * Yardsticks, and where their sources are:
+ * - kcat 1.7.1 on librdkafka 2.0.2, as Debian 12 has them: github.com/edenhill/kcat, github.com/confluentinc/librdkafka. Both sides of a
+ *   comparison use the same client with the same options; those of consuming are tuned, because with its defaults kcat waits for
+ *   most of the time.
+ * - librdkafka's mock cluster (src/rdkafka_mock.c), the fastest broker that a laptop has: C, in memory, keeps the last
+ *   megabytes of a partition. In a process of its own, through confluent-kafka-python.
+ * - Apache Kafka 3.9 (KRaft, one node, default heap): github.com/apache/kafka.
+ * - `node -e 0`: what any Node program costs at least.
+ *
+ * Goals: producing at most 2.5 times the mock in at most 200 MB, consuming at most 2 times Kafka, Metadata at most 500 ms after
+ * `local start`; on Node 20 `--version` at most 2.5 and `topics list` at most 4.5 times bare Node.
+ */
+import {consuming} from './consuming.js'
+import {producing} from './producing.js'
+import type {Figure} from './rounds.js'
+import {localStart, startUp} from './starting.js'
+
+const all: Record<string, () => Promise<Figure[]>> = {producing, consuming, local: localStart, startup: startUp}
+
+const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(all)
+for (const name of names) {
+  const measure = all[name]
+  if (!measure) throw new Error(`"${name}" is none of ${Object.keys(all).join(', ')}`)
+  for (const {what, figure, goal, details} of await measure()) {
+    process.stdout.write(`${what.padEnd(84)} ${figure.padStart(8)}   goal ${goal.padEnd(8)} ${details}\n`)
+  }
+}

@@ -1,0 +1,49 @@
+import {createServer} from 'node:net'
+import {join} from 'node:path'
+
+import {end, expectSuccess, firstJson, start} from '../test/engines/processes.js'
+import {emptyHome} from '../test/engines/skk.js'
+import {NODE} from './rounds.js'
+
+export const CLI = join(import.meta.dirname, '../bin/run.js')
+
+export type Stack = {
+  pid: number
+  plaintextBootstrap: string
+  createTopic(name: string): Promise<void>
+  deleteTopic(name: string): Promise<void>
+  stop(): Promise<void>
+}
+
+/** `skk local` on the Node that is measured, on free ports and in a home of its own. Topics have four partitions. */
+export async function startStack(): Promise<Stack> {
+  const home = await emptyHome()
+  const ports = ['--port', '0', '--plaintext-port', '0', '--http-port', '0']
+  const child = start(NODE, [CLI, 'local', 'start', '--foreground', '--json', ...ports], {env: home.env})
+  const {pid, plaintextBootstrap} = await firstJson(child)
+  const topics = async (...args: string[]): Promise<void> => {
+    await expectSuccess(NODE, [CLI, 'topics', ...args, '--bootstrap', plaintextBootstrap, '--auth', 'none'], {env: home.env})
+  }
+  return {
+    pid,
+    plaintextBootstrap,
+    createTopic: (name) => topics('create', name, '--partitions', '4'),
+    deleteTopic: (name) => topics('delete', name, '--yes'),
+    async stop() {
+      await end(child)
+      await home.remove()
+    },
+  }
+}
+
+/** A port that nobody listens on now. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const {port} = server.address() as {port: number}
+      server.close(() => resolve(port))
+    })
+  })
+}
