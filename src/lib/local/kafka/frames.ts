@@ -47,7 +47,9 @@ export async function* frames(socket: Socket, {stallMs, idleMs, maxBytes, memory
         if (begun.filled < begun.bytes.length) break
         if (begun.filled < begun.length) {
           await memory.take(begun.length)
-          begun.bytes = enlarged(begun.bytes, begun.length)
+          const larger = isProduce(begun.bytes) ? memory.buffer(begun.length) : Buffer.allocUnsafe(begun.length)
+          begun.bytes.copy(larger)
+          begun.bytes = larger
         } else {
           yield begun.bytes
           begun = undefined
@@ -72,8 +74,5 @@ export async function* frames(socket: Socket, {stallMs, idleMs, maxBytes, memory
   }
 }
 
-function enlarged(bytes: Buffer, length: number): Buffer {
-  const larger = Buffer.allocUnsafe(length)
-  bytes.copy(larger)
-  return larger
-}
+/** The one request of which nothing is kept once it is answered: its batches are on disk. */
+const isProduce = (frame: Buffer): boolean => frame.readInt16BE(0) === 0

@@ -8,7 +8,7 @@ import {compactSegments} from './log/compaction.js'
 import {FileGone} from './log/file-pool.js'
 import {GroupCommit} from './log/group-commit.js'
 import {firstIndex} from './log/offset-index.js'
-import {DEFAULTS, type LogOptions} from './log/options.js'
+import {DEFAULTS, type LogOptions, type ReadOptions} from './log/options.js'
 import {type ProducedBatch, type Producer, ProducerStates} from './log/producer-states.js'
 import {recoverSegments} from './log/recovery.js'
 import {type BatchExtent, type OffsetAndTimestamp, Segment} from './log/segment.js'
@@ -211,8 +211,8 @@ export class PartitionLog {
    * of a segment. Empty at the end of the log and when the log was deleted meanwhile. Check the offset against
    * `logStartOffset` and `highWatermark` before.
    */
-  async read(offset: number, maxBytes: number, {atLeastOneBatch}: {atLeastOneBatch: boolean}): Promise<Buffer> {
-    const bytes = await this.#segmentWith(offset)?.read(offset, maxBytes, atLeastOneBatch).catch(ifGone)
+  async read(offset: number, maxBytes: number, {atLeastOneBatch, allocate}: ReadOptions): Promise<Buffer> {
+    const bytes = await this.#segmentWith(offset)?.read(offset, maxBytes, atLeastOneBatch, allocate).catch(ifGone)
     return bytes ?? Buffer.alloc(0)
   }
 

@@ -5,6 +5,11 @@ const SMALL_BYTES = 64 * 1024
 
 const PATIENCE_MS = 10_000
 
+/** How much is kept for the next large buffer. V8 collects all its garbage for every few new ones. */
+const SPARE_BYTES = 32 * 1024 * 1024
+/** Large buffers come in multiples of it, so that one fits another. */
+const BUFFER_UNIT = 256 * 1024
+
 /** What one connection takes of the memory for requests and responses. */
 export type Holder = {
   /** In bytes. */
@@ -17,9 +22,13 @@ export type Holder = {
   keep(bytes: number): void
   /** Gives back everything. */
   release(): void
+  /** So many bytes, with anything in them. Does not `take` them. */
+  buffer(bytes: number): Buffer
+  /** Nobody uses anymore what `buffer` gave. Without it, V8 collects them in its time. */
+  reuse(): void
 }
 
-type Account = {bytes: number; close(): void}
+type Account = {bytes: number; buffers: Buffer[]; close(): void}
 type Waiting = {account: Account; bytes: number; granted(): void}
 
 /**
@@ -34,6 +43,7 @@ export class Memory {
   /** The one that has held something longest comes first. */
   readonly #accounts = new Set<Account>()
   #waiting: Waiting[] = []
+  readonly #spare: Buffer[] = []
   #impatience: NodeJS.Timeout | undefined
 
   constructor({limitBytes = LIMIT_BYTES, patienceMs = PATIENCE_MS} = {}) {
@@ -43,7 +53,7 @@ export class Memory {
 
   /** For one connection; `close` ends it, upon which it releases what it has. */
   holder(close: () => void): Holder {
-    const account: Account = {bytes: 0, close}
+    const account: Account = {bytes: 0, buffers: [], close}
     const free = (): number => Math.max(0, this.#limitBytes - this.#used)
     return {
       get bytes() {
@@ -57,7 +67,10 @@ export class Memory {
       release: () => {
         this.#forget(account)
         this.#keep(account, 0)
+        account.buffers = []
       },
+      buffer: (bytes) => (bytes > SMALL_BYTES ? this.#buffer(account, bytes) : Buffer.allocUnsafe(bytes)),
+      reuse: () => this.#reuse(account),
     }
   }
 
@@ -82,6 +95,21 @@ export class Memory {
     this.#waiting = this.#waiting.filter((waiting) => waiting.account !== account)
     for (const {granted} of forgotten) granted()
     this.#serve()
+  }
+
+  #buffer(account: Account, bytes: number): Buffer {
+    const index = this.#spare.findIndex(({length}) => length >= bytes && length <= 2 * bytes + BUFFER_UNIT)
+    const [spare] = index < 0 ? [] : this.#spare.splice(index, 1)
+    const buffer = spare ?? Buffer.allocUnsafeSlow(Math.ceil(bytes / BUFFER_UNIT) * BUFFER_UNIT)
+    account.buffers.push(buffer)
+    return buffer.subarray(0, bytes)
+  }
+
+  #reuse(account: Account): void {
+    this.#spare.push(...account.buffers)
+    account.buffers = []
+    let bytes = this.#spare.reduce((sum, {length}) => sum + length, 0)
+    while (bytes > SPARE_BYTES) bytes -= this.#spare.shift()!.length
   }
 
   #serve(): void {

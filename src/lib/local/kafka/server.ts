@@ -145,6 +145,7 @@ async function converse(socket: Socket, broker: Broker, listener: Listener, opti
     for await (const frame of frames(socket, limits)) {
       const response = await answer(frame, broker, connection)
       if (response && !(await send(socket, response, stallMs))) break
+      connection.memory.reuse()
       connection.memory.release()
       if (connection.refused) break
     }
@@ -162,34 +163,37 @@ async function converse(socket: Socket, broker: Broker, listener: Listener, opti
 /** How much of a response is handed to the system at once: a client must take so much within the stall time. */
 const SLICE_BYTES = 256 * 1024
 
-/** Writes one response. False when the client stopped reading, or went away. */
+/** Writes one response, of which nothing is needed afterwards. False when the client stopped reading, or went away. */
 async function send(socket: Socket, chunks: readonly Buffer[], stallMs: number): Promise<boolean> {
+  const drained = (done: () => void): unknown => socket.once('drain', done)
+  const flushed = (done: () => void): unknown => socket.write(NOTHING, done)
   socket.cork()
   for (const chunk of chunks) {
     for (let at = 0; at < chunk.length; at += SLICE_BYTES) {
       if (socket.write(chunk.subarray(at, at + SLICE_BYTES))) continue
       socket.uncork()
-      if (!(await drained(socket, stallMs))) return false
+      if (!(await happens(socket, drained, stallMs))) return false
       socket.cork()
     }
   }
   socket.uncork()
-  return !socket.destroyed
+  return socket.writableLength === 0 ? !socket.destroyed : happens(socket, flushed, stallMs)
 }
 
-/** A timer of its own: the socket's is reset by whatever the client sends. */
-function drained(socket: Socket, stallMs: number): Promise<boolean> {
+const NOTHING = Buffer.alloc(0)
+
+/** False when the socket closes before, or is closed because it takes too long. A timer of its own: the socket's is reset by whatever the client sends. */
+function happens(socket: Socket, event: (done: () => void) => unknown, stallMs: number): Promise<boolean> {
   if (socket.destroyed) return Promise.resolve(false)
   return new Promise((resolve) => {
     const settle = (): void => {
       clearTimeout(timer)
-      socket.off('drain', settle)
       socket.off('close', settle)
       resolve(!socket.destroyed)
     }
     const timer = setTimeout(() => socket.destroy(), stallMs)
-    socket.once('drain', settle)
     socket.once('close', settle)
+    event(settle)
   })
 }
 

@@ -82,3 +82,39 @@ it('lets nobody wait who has gone', async () => {
 
   expect([gone.bytes, third.bytes]).toEqual([0, MIB])
 })
+
+it('gives a large buffer again once nobody uses it, and to one at a time', () => {
+  const memory = new Memory()
+  const [first, second] = [memory.holder(nobody), memory.holder(nobody)]
+  const given = first.buffer(MIB)
+
+  expect(second.buffer(MIB).buffer).not.toBe(given.buffer)
+  first.reuse()
+
+  const again = second.buffer(MIB - 1_000)
+  expect(again.buffer).toBe(given.buffer)
+  expect(again).toHaveLength(MIB - 1_000)
+  expect(first.buffer(MIB).buffer).not.toBe(given.buffer)
+})
+
+it('never gives a buffer again of which it was not said that nobody uses it', () => {
+  const memory = new Memory()
+  const closed = memory.holder(nobody)
+  const given = closed.buffer(MIB)
+
+  closed.release()
+  closed.reuse()
+
+  expect(memory.holder(nobody).buffer(MIB).buffer).not.toBe(given.buffer)
+})
+
+it('keeps few spare buffers', () => {
+  const memory = new Memory()
+  const holder = memory.holder(nobody)
+  const given = new Set(Array.from({length: 100}, () => holder.buffer(MIB).buffer))
+
+  holder.reuse()
+
+  const again = Array.from({length: 100}, () => holder.buffer(MIB).buffer).filter((buffer) => given.has(buffer))
+  expect(again).toHaveLength(32)
+})

@@ -41,6 +41,7 @@ export const fetch: Api<FetchRequest, FetchResponse> = {
         return {sessionId: 0, responses}
       }
       memory.keep(held)
+      memory.reuse()
       await waitFor.change(left, closed)
     }
   },
@@ -116,7 +117,9 @@ async function readOne({topic, denied, partition}: Asked, budget: number, isFirs
 
   const maxBytes = Math.min(budget, partitionMaxBytes)
   const records =
-    log.readableBytes(fetchOffset) === 0 ? NO_RECORDS : await log.read(fetchOffset, maxBytes, {atLeastOneBatch: isFirst})
+    log.readableBytes(fetchOffset) === 0
+      ? NO_RECORDS
+      : await log.read(fetchOffset, maxBytes, {atLeastOneBatch: isFirst, allocate: call.connection.memory.buffer})
   const {highWatermark, logStartOffset} = log
   return {
     partitionIndex,

@@ -30,3 +30,10 @@ export const DEFAULTS: Required<LogOptions> = {
   now: Date.now,
   write,
 }
+
+export type ReadOptions = {
+  /** Whether the first batch comes even if it is larger than the maximum. */
+  atLeastOneBatch: boolean
+  /** Makes a buffer of so many bytes; `Buffer.allocUnsafe` if it is left out. */
+  allocate?(bytes: number): Buffer
+}

@@ -18,6 +18,8 @@ export type BatchExtent = Pick<BatchHeader, 'baseOffset' | 'lastOffsetDelta' | '
 
 export type OffsetAndTimestamp = {offset: number; timestamp: number}
 
+type Allocate = (bytes: number) => Buffer
+
 const SUFFIX = '.log'
 
 /** The segment file's name: the offset that it begins with, in 20 digits, as Kafka names them. */
@@ -122,23 +124,25 @@ export class Segment {
   }
 
   /** Whole batches from the one that holds `offset`, or follows it: see PartitionLog.read. */
-  read(offset: number, maxBytes: number, atLeastOneBatch: boolean): Promise<Buffer> {
+  read(offset: number, maxBytes: number, atLeastOneBatch: boolean, allocate: Allocate = Buffer.allocUnsafe): Promise<Buffer> {
     const size = this.#size
     const chunk = Math.max(0, maxBytes) + INDEX_INTERVAL_BYTES + HEADER_BYTES // the index is that coarse
     return this.file.use(async (descriptor) => {
       let position = this.#index.positionBefore(offset)
-      let bytes = await readRange(descriptor, position, Math.min(chunk, size - position))
+      let bytes = await readRange(descriptor, position, Math.min(chunk, size - position), allocate)
       let start = startOfBatchWith(bytes, offset)
       while (bytes.length > 0 && start + HEADER_BYTES > bytes.length) {
         position += start // behind a large batch, where compaction left a gap
-        bytes = await readRange(descriptor, position, Math.min(chunk, size - position))
+        bytes = await readRange(descriptor, position, Math.min(chunk, size - position), allocate)
         start = startOfBatchWith(bytes, offset)
       }
       bytes = bytes.subarray(start)
       const end = endOfWholeBatches(bytes, maxBytes)
       if (end > 0 || bytes.length === 0 || !atLeastOneBatch) return bytes.subarray(0, end)
       const {sizeInBytes} = readBatchHeader(bytes)
-      return sizeInBytes <= bytes.length ? bytes.subarray(0, sizeInBytes) : readRange(descriptor, position + start, sizeInBytes)
+      return sizeInBytes <= bytes.length
+        ? bytes.subarray(0, sizeInBytes)
+        : readRange(descriptor, position + start, sizeInBytes, allocate)
     })
   }
 
@@ -194,8 +198,13 @@ async function firstInBatch(batch: Buffer, header: BatchHeader, timestamp: numbe
   return first
 }
 
-async function readRange(descriptor: number, position: number, length: number): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafe(Math.max(0, length))
+async function readRange(
+  descriptor: number,
+  position: number,
+  length: number,
+  allocate: Allocate = Buffer.allocUnsafe,
+): Promise<Buffer> {
+  const bytes = allocate(Math.max(0, length))
   return bytes.subarray(0, await readFully(descriptor, bytes, position))
 }
 
