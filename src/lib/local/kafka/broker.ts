@@ -248,8 +248,14 @@ export class Broker {
         Number,
       )
       for (const log of topic.partitions) {
-        if (policy.includes('delete')) await log.applyRetention(now, {retentionMs: retentionMs!, retentionBytes: retentionBytes!})
-        if (policy.includes('compact')) await log.compact()
+        try {
+          if (policy.includes('delete'))
+            await log.applyRetention(now, {retentionMs: retentionMs!, retentionBytes: retentionBytes!})
+          if (policy.includes('compact')) await log.compact()
+        } catch (error) {
+          // A full disk, or a topic that is being deleted, is no reason to leave the others as they are.
+          this.log(`error: cleaning ${topic.name}: ${(error as Error).message}`)
+        }
       }
     }
   }
@@ -280,7 +286,7 @@ export class Broker {
 
   async close(): Promise<void> {
     this.groups.close()
-    for (const topic of this.topics.values()) for (const log of topic.partitions) await log.close()
+    await Promise.all([...this.topics.values()].flatMap(({partitions}) => partitions.map((log) => log.close())))
     await this.#state.close()
   }
 }
