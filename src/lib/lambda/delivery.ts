@@ -111,8 +111,7 @@ function failedBy(invocation: Invocation, records: readonly SourceRecord[], rule
  * 2026-11-20; both said of Kinesis, taken to hold for Kafka). Not verified: that a partial response without bisect uses up a retry.
  */
 async function afterFailure(batch: Batch, partial: boolean, delivery: Delivery): Promise<Batch | undefined> {
-  const {rules, on, signal} = delivery
-  if (signal.aborted) return undefined
+  const {rules, on} = delivery
   if (rules.bisect && partial) return batch
   if (rules.bisect && batch.records.length > 1) {
     const middle = Math.ceil(batch.records.length / 2)
@@ -146,7 +145,7 @@ async function withoutExpired(batch: Batch, delivery: Delivery): Promise<Batch> 
   const expired = batch.records.filter((record) => record.timestamp < oldest)
   if (expired.length === 0) return batch
   await giveUp({...batch, records: expired}, 'MaximumRecordAgeExceeded', delivery)
-  return {...batch, records: delivery.signal.aborted ? [] : batch.records.filter((record) => record.timestamp >= oldest)}
+  return {...batch, records: batch.records.filter((record) => record.timestamp >= oldest)}
 }
 
 /** Hands the records over, however long the destination is down: nothing is committed past them before. */

@@ -1,9 +1,9 @@
 import {setMaxListeners} from 'node:events'
 
-import {type Assembly, assemble, Backlog} from './backlog.js'
+import {assemble, Backlog} from './backlog.js'
 import {Bell, Slots} from './bell.js'
 import {type Delivery, deliver, retryDelay} from './delivery.js'
-import {PAYLOAD_LIMIT_BYTES, type SourceRecord} from './event.js'
+import {PAYLOAD_LIMIT_BYTES} from './event.js'
 import {matches} from './filter.js'
 import type {Poller, PollerEvent, PollerOptions} from './mapping.js'
 
@@ -144,7 +144,7 @@ async function dispatch(state: State): Promise<void> {
       await ready.wait()
       continue
     }
-    const records = take(batch, state)
+    const records = batch.takes.flatMap(({backlog, count}) => backlog.take(count))
     const delivery = deliver(records, deliveryOf(state))
       .catch((error: unknown) => {
         failure = {error}
@@ -158,13 +158,6 @@ async function dispatch(state: State): Promise<void> {
   }
   await Promise.all(running)
   if (failure) throw failure.error
-}
-
-/** The records of the batch. The next one begins with another partition, so that none starves behind a busy one. */
-function take({takes}: Assembly, {backlogs}: State): SourceRecord[] {
-  const records = takes.flatMap(({backlog, count}) => backlog.take(count))
-  backlogs.push(...backlogs.splice(0, backlogs.indexOf(takes[0]!.backlog) + 1))
-  return records
 }
 
 function deliveryOf(state: State): Delivery {

@@ -253,6 +253,12 @@ export const filterCases: Record<string, FilterCase[]> = {
       drops: ['{"n":5000000001}', '{"n":-5000000000.5}', '{"n":1e400}'],
     },
     {
+      rule: 'numeric knows no number outside of that range, whatever is asked',
+      pattern: '{"value":{"n":[{"numeric":[">",0]}]}}',
+      passes: ['{"n":5000000000}'],
+      drops: ['{"n":5000000001}', '{"n":6e9}'],
+    },
+    {
       rule: 'complex example: several operators at once',
       pattern:
         '{"value":{"time":[{"prefix":"2017-10-02"}],"detail":{"state":[{"anything-but":"initializing"}],"c-count":[{"numeric":[">",0,"<=",5]}],"d-count":[{"numeric":["<",10]}],"x-limit":[{"anything-but":[100,200,300]}]}}}',

@@ -93,6 +93,13 @@ describe('hostile values', () => {
     expect(lets('{"value":{"a":[1]}}', '{"a":1,"a":2}')).toBe(false)
   })
 
+  it('of more than 1,000 levels are text', () => {
+    const nested = (levels: number) => '['.repeat(levels) + ']'.repeat(levels)
+
+    expect(lets('{"value":{"a":[{"exists":false}]}}', nested(1_001))).toBe(true)
+    expect(lets('{"value":{"a":[{"exists":false}]}}', nested(1_002))).toBe(false)
+  })
+
   it('that are nested without end are text, and cost nothing', () => {
     const deep = '['.repeat(1_000_000) + ']'.repeat(1_000_000)
 

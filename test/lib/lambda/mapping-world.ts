@@ -51,6 +51,10 @@ export type WorldOptions = {
   commit?: () => void
   fetch?: (partition: number, offset: number) => void
   fetchLimit?: number
+  /** The records of a record batch, when fetches begin at its start as those of a broker do. */
+  fetchFromBatch?: number
+  /** How soon a fetch that waits sees what is appended. */
+  fetchStepMs?: number
   clock?: VirtualClock
   /** Where each partition starts; what was committed before, else 0. */
   committed?: Map<number, number>
@@ -74,6 +78,7 @@ export function world({
   commit,
   fetch,
   fetchLimit = Infinity,
+  fetchFromBatch = 1,
   ...options
 }: WorldOptions) {
   const clock = options.clock ?? new VirtualClock()
@@ -88,7 +93,11 @@ export function world({
     source: {
       async fetch(partition, offset, {waitMs, signal}) {
         fetch?.(partition, offset)
-        const found = () => logs[partition]!.filter((record) => record.offset >= offset).slice(0, fetchLimit)
+        const found = () => {
+          const index = logs[partition]!.findIndex((record) => record.offset >= offset)
+          if (index < 0) return []
+          return logs[partition]!.slice(index - (index % fetchFromBatch), index + fetchLimit)
+        }
         for (let waited = 0; found().length === 0 && waited < waitMs && !signal.aborted; waited += 10)
           await clock.sleep(10, signal)
         const records = found()

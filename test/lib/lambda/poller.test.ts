@@ -30,7 +30,7 @@ describe('the batch', () => {
 
   it('has a window that starts with its first record', async () => {
     const log = records(0, 0)
-    const mapping = world({logs: [log], rules: {batchingWindowMs: 1_000}})
+    const mapping = world({logs: [log], fetchStepMs: 10, rules: {batchingWindowMs: 1_000}})
     const began = mapping.clock.now()
     const running = mapping.run(() => mapping.committed.get(0) === 2)
 
@@ -244,6 +244,17 @@ describe('a source', () => {
     await running
 
     expect(asked).toBeLessThanOrEqual(21)
+  })
+})
+
+describe('a fetch', () => {
+  it('that begins before the offset, with the rest of its record batch, delivers nothing twice', async () => {
+    const log = records(0, 10)
+    const mapping = world({logs: [log], rules: {batchSize: 4}, fetchLimit: 3, fetchFromBatch: 5})
+
+    await mapping.run()
+
+    expect(mapping.calls.flatMap((call) => call.records.map(({offset}) => offset))).toEqual(log.map(({offset}) => offset))
   })
 })
 
