@@ -10,7 +10,7 @@ export type SourceRecord = {
 }
 
 /** What a function gets for one record; key and value in base64, absent when the record's is null. */
-export type KafkaEventRecord = {
+type KafkaEventRecord = {
   topic: string
   partition: number
   offset: number

@@ -13,7 +13,7 @@ export type FilterPattern = {
 }
 
 /** A record's value as filters see it. */
-export type Message =
+type Message =
   | {kind: 'json'; json: Json}
   | {kind: 'text'; text: string}
   /** A tombstone. */

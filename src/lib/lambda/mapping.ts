@@ -35,7 +35,7 @@ export type RecordSource = {
 }
 
 /** Commits, for each partition, the next offset to read. A rejection is tried again later, with what is newer by then. */
-export type Committer = {commit(offsets: ReadonlyMap<number, number>): Promise<void>}
+type Committer = {commit(offsets: ReadonlyMap<number, number>): Promise<void>}
 
 /** How an invocation ended; `payload` is the function's parsed answer. */
 export type Invocation = {requestId?: string} & (

@@ -9,11 +9,8 @@ import type {Poller, PollerEvent, PollerOptions} from './mapping.js'
 
 export type {
   Clock,
-  Committer,
-  Destination,
   GivenUp,
   Invocation,
-  Invoker,
   MappingRules,
   Poller,
   PollerEvent,
