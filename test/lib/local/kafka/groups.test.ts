@@ -73,7 +73,7 @@ describe('joining', () => {
   it.each([
     ['an empty group id', {groupId: ''}, 24],
     ['a session timeout under 6 s', {sessionTimeoutMs: 5_999}, 26],
-    ['a session timeout over 5 min', {sessionTimeoutMs: 300_001}, 26],
+    ['a session timeout over 30 min', {sessionTimeoutMs: 1_800_001}, 26],
     ['no protocol type', {protocolType: ''}, 23],
     ['no protocols', {protocols: []}, 23],
     ['a member id that was never given', {memberId: 'nobody'}, 25],
