@@ -51,7 +51,7 @@ export async function fuzz(stack: FuzzedStack, {frames, seed, profile = 'wide'}:
       drive(connection, connection.kind === 'IAM before login' ? beforeLogin : forAll, stack),
     ),
   )
-  await new Promise((resolve) => setTimeout(resolve, 1_000))
+  await new Promise((resolve) => setTimeout(resolve, 2_500))
   const sum = (pick: (tally: Tally) => number): number => tallies.map(pick).reduce((total, one) => total + one, 0)
   return {
     judged: sum(({judged}) => judged),

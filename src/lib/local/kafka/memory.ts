@@ -6,7 +6,9 @@ const SMALL_BYTES = 64 * 1024
 const PATIENCE_MS = 10_000
 
 /** How much is kept for the next large buffer. V8 collects all its garbage for every few new ones. */
-const SPARE_BYTES = 32 * 1024 * 1024
+const SPARE_BYTES = 16 * 1024 * 1024
+/** For so long after the last large request or response. */
+const SPARE_MS = 1_000
 /** Large buffers come in multiples of it, so that one fits another. */
 const BUFFER_UNIT = 256 * 1024
 
@@ -43,7 +45,8 @@ export class Memory {
   /** The one that has held something longest comes first. */
   readonly #accounts = new Set<Account>()
   #waiting: Waiting[] = []
-  readonly #spare: Buffer[] = []
+  #spare: Buffer[] = []
+  #quiet: NodeJS.Timeout | undefined
   #impatience: NodeJS.Timeout | undefined
 
   constructor({limitBytes = LIMIT_BYTES, patienceMs = PATIENCE_MS} = {}) {
@@ -106,10 +109,18 @@ export class Memory {
   }
 
   #reuse(account: Account): void {
+    if (account.buffers.length === 0) return
     this.#spare.push(...account.buffers)
     account.buffers = []
     let bytes = this.#spare.reduce((sum, {length}) => sum + length, 0)
     while (bytes > SPARE_BYTES) bytes -= this.#spare.shift()!.length
+    this.#quiet ??= setTimeout(() => this.#letGo(), SPARE_MS).unref()
+    this.#quiet.refresh()
+  }
+
+  #letGo(): void {
+    this.#spare = []
+    this.#quiet = undefined
   }
 
   #serve(): void {

@@ -108,7 +108,7 @@ it('never gives a buffer again of which it was not said that nobody uses it', ()
   expect(memory.holder(nobody).buffer(MIB).buffer).not.toBe(given.buffer)
 })
 
-it('keeps few spare buffers', () => {
+it('keeps few spare buffers, and none when nothing goes on', async () => {
   const memory = new Memory()
   const holder = memory.holder(nobody)
   const given = new Set(Array.from({length: 100}, () => holder.buffer(MIB).buffer))
@@ -116,5 +116,10 @@ it('keeps few spare buffers', () => {
   holder.reuse()
 
   const again = Array.from({length: 100}, () => holder.buffer(MIB).buffer).filter((buffer) => given.has(buffer))
-  expect(again).toHaveLength(32)
+  expect(again).toHaveLength(16)
+
+  holder.reuse()
+  await new Promise((resolve) => setTimeout(resolve, 1_200))
+
+  expect(given).not.toContain(holder.buffer(MIB).buffer)
 })
