@@ -32,23 +32,74 @@ const ODD = [
 
 const percentEncoded = (character: string): string => Buffer.from(character).toString('hex').replace(/../g, '%$&')
 
+/** Where the handlers are, by method; `{}` is any segment. */
+const ROUTES: Record<string, readonly string[]> = {
+  GET: [
+    '/api/v2/clusters',
+    '/api/v2/clusters/{}',
+    '/v1/clusters/{}/bootstrap-brokers',
+    '/v1/tags/{}',
+    '/2015-03-31/functions',
+    '/2015-03-31/functions/{}',
+    '/2015-03-31/event-source-mappings',
+    '/2015-03-31/event-source-mappings/{}',
+  ],
+  POST: [
+    '/api/v2/clusters',
+    '/v1/tags/{}',
+    '/2015-03-31/functions',
+    '/2015-03-31/functions/{}/invocations',
+    '/2015-03-31/event-source-mappings',
+  ],
+  PUT: ['/2015-03-31/functions/{}/configuration', '/2015-03-31/functions/{}/code', '/2015-03-31/event-source-mappings/{}'],
+  DELETE: ['/v1/clusters/{}', '/v1/tags/{}', '/2015-03-31/functions/{}', '/2015-03-31/event-source-mappings/{}'],
+}
+const STRAYS = ['/_skk/{}', '/{}/{}/{}', '/v1/clusters/{}/topics']
+
+const operation = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.constantFrom(...Object.entries(ROUTES).flatMap(([method, routes]) => routes.map((route) => ({method, route})))),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      method: fc.constantFrom('GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'HEAD'),
+      route: fc.constantFrom(...STRAYS),
+    }),
+  },
+)
+
 const segment = fc.oneof(
-  fc.constantFrom('v1', 'v2', 'api', 'clusters', 'tags', 'bootstrap-brokers', 'topics', 'nodes', '_skk', 'health', 'stop'),
+  fc.constantFrom('v1', 'clusters', 'health', 'stop', 'function', 'local'),
   fc.constantFrom(...ODD),
   fc.string({maxLength: 12}),
 )
-const path = fc
-  .tuple(fc.array(segment, {minLength: 1, maxLength: 6}), fc.array(fc.tuple(segment, segment), {maxLength: 3}))
-  .map(([segments, query]) => {
-    const text = `/${segments.join('/')}${query.length > 0 ? `?${query.map((pair) => pair.join('=')).join('&')}` : ''}`
-    return text.replace(/[^!-~]/gu, percentEncoded)
-  })
+const query = fc.array(fc.tuple(segment, segment), {maxLength: 3})
+
+function pathOf(route: string, segments: readonly string[], query: readonly [string, string][]): string {
+  const names = [...segments]
+  const filled = route.replaceAll('{}', () => names.pop()!)
+  const text = `${filled}${query.length > 0 ? `?${query.map((pair) => pair.join('=')).join('&')}` : ''}`
+  return text.replace(/[^!-~]/gu, percentEncoded)
+}
 
 const value = fc.oneof(fc.jsonValue({maxDepth: 4}), fc.constantFrom<unknown>(null, -1, 1e308, [], {}, 'a'.repeat(70_000), ARN))
 const body = fc.oneof(
   fc
     .dictionary(
-      fc.constantFrom('clusterName', 'serverless', 'provisioned', 'tags', 'vpcConfigs', '__proto__', 'constructor'),
+      fc.constantFrom(
+        'clusterName',
+        'FunctionName',
+        'Code',
+        'Topics',
+        'serverless',
+        'provisioned',
+        'tags',
+        'vpcConfigs',
+        '__proto__',
+        'constructor',
+      ),
       value,
     )
     .map((object) => JSON.stringify(object)),
@@ -69,25 +120,25 @@ const body = fc.oneof(
   fc.json(),
 )
 
-const requests: fc.Arbitrary<Request> = fc.record({
-  method: fc.constantFrom('GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'HEAD'),
-  path,
-  headers: fc.dictionary(
-    fc.constantFrom('content-type', 'x-amz-target', 'accept', 'x-amz-content-sha256', 'x-skk-token'),
-    fc.constantFrom(
-      'application/json',
-      'text/xml',
-      'multipart/form-data; boundary=x',
-      'UNSIGNED-PAYLOAD',
-      '100-continue',
-      ';;;',
-      '',
-    ),
-    {maxKeys: 2},
+const headers = fc.dictionary(
+  fc.constantFrom(
+    'content-type',
+    'x-amz-target',
+    'accept',
+    'x-amz-content-sha256',
+    'x-amz-invocation-type',
+    'expect',
+    'x-skk-token',
   ),
-  expectsContinue: fc.boolean(),
-  body,
-})
+  fc.constantFrom('application/json', 'text/xml', 'multipart/form-data; boundary=x', 'UNSIGNED-PAYLOAD', ';;;', ''),
+  {maxKeys: 2},
+)
+
+const requests: fc.Arbitrary<Request> = fc
+  .tuple(operation, fc.array(segment, {minLength: 3, maxLength: 3}), query, headers, fc.boolean(), body)
+  .map(([{method, route}, segments, query, headers, expectsContinue, body]) => {
+    return {method, path: pathOf(route, segments, query), headers, expectsContinue, body}
+  })
 
 /** What is done to the signed request before it is sent. */
 const SPOILS: Record<string, (headers: Record<string, string>) => Record<string, string>> = {
@@ -134,7 +185,7 @@ function isAnswer({status, errorType, body}: Answer, method: string): boolean {
 async function signed(endpoint: string, {method, path, headers, body}: Request): Promise<Record<string, string>> {
   const credentials = {accessKeyId: 'test', secretAccessKey: 'test'}
   const signer = new SignatureV4({
-    service: 'kafka',
+    service: path.startsWith('/2015') ? 'lambda' : 'kafka',
     region: 'us-east-1',
     credentials,
     sha256: Sha256 as never,
