@@ -1,6 +1,7 @@
 import type {Socket} from 'node:net'
 
-import {encodeBatch} from '../../src/lib/records/batch.js'
+import type {FetchResponse, ProduceResponse} from '../../src/lib/local/kafka/messages.js'
+import {crcMatches, encodeBatch, readBatchHeader} from '../../src/lib/records/batch.js'
 import {bombOf} from './fuzz-batches.js'
 import {exampleBatch, exampleRequest} from './fuzz-frames.js'
 import {ask, open} from './fuzz-run.js'
@@ -22,11 +23,14 @@ export const createTopics = ({plaintext}: FuzzedStack, ...topics: object[]): Pro
 
 /** Appends the batch to partition 0; resolves to the error code. */
 async function produce({plaintext}: FuzzedStack, name: string, records: Buffer): Promise<number> {
-  const topicData = [{name, partitionData: [{index: 0, records}]}]
-  const body = {transactionalId: null, acks: -1, timeoutMs: 1_000, topicData}
-  const {responses} = await ask<{responses: {partitionResponses: {errorCode: number}[]}[]}>(plaintext, PRODUCE, 7, body)
+  const {responses} = await ask<ProduceResponse>(plaintext, PRODUCE, 7, produceBody(name, records))
   return responses[0]!.partitionResponses[0]!.errorCode
 }
+
+const produceBody = (name: string, records: Buffer) => {
+  return {transactionalId: null, acks: -1, timeoutMs: 1_000, topicData: [{name, partitionData: [{index: 0, records}]}]}
+}
+const produceRequest = (name: string, records: Buffer): Buffer => requestBytes(PRODUCE, 7, 1, produceBody(name, records))
 
 /** A request for as much of partition 0 as the protocol lets one ask for. */
 const hugeFetch = (name: string): Buffer => {
@@ -101,8 +105,8 @@ async function fillTopic(stack: FuzzedStack, name: string): Promise<void> {
   for (let sent = 0; sent < 8; sent++) await produce(stack, name, records)
 }
 
-const batchOfZeros = (bytes: number): Promise<Buffer> =>
-  encodeBatch([{key: null, value: Buffer.alloc(bytes), headers: [], timestamp: Date.now()}])
+const batchOf = (value: Buffer): Promise<Buffer> => encodeBatch([{key: null, value, headers: [], timestamp: Date.now()}])
+const batchOfZeros = (bytes: number): Promise<Buffer> => batchOf(Buffer.alloc(bytes))
 
 /** Throws unless every client gets at least one batch. */
 export async function fetchAtOnce(stack: FuzzedStack, clients: number): Promise<void> {
@@ -145,6 +149,46 @@ export async function drip(stack: FuzzedStack, count: number): Promise<Socket[]>
 export async function produceMegabyte(stack: FuzzedStack): Promise<number> {
   await createTopics(stack, topic('megabyte'))
   return produce(stack, 'megabyte', await batchOfZeros(1_000_000))
+}
+
+/** Producers that go as soon as they have sent a large batch, beside one that stays. Resolves to how many batches it stored. */
+export async function vanishingProducers(stack: FuzzedStack, name: string, rounds: number): Promise<number> {
+  await createTopics(stack, topic(name))
+  for (let round = 0; round < rounds; round++) {
+    const batch = await batchOf(Buffer.alloc(900_000, round))
+    const [vanishing] = await connectAll(stack.plaintext, 1)
+    vanishing!.end(produceRequest(name, batch))
+    await new Promise((resolve) => setTimeout(resolve, round % 5))
+    vanishing!.destroy()
+    const errorCode = await produce(stack, name, await batchOf(Buffer.alloc(900_000, 255 - round)))
+    if (errorCode !== 0) throw new Error(`error ${errorCode}`)
+  }
+  return rounds
+}
+
+/** Reads partition 0 to its end; resolves to the number of batches. Throws on one whose checksum is wrong. */
+export async function checkLog({plaintext}: FuzzedStack, name: string): Promise<number> {
+  let batches = 0
+  for (let offset = 0; ; ) {
+    const partitions = [{partition: 0, fetchOffset: offset, partitionMaxBytes: 10_000_000}]
+    const body = {
+      replicaId: -1,
+      maxWaitMs: 0,
+      minBytes: 0,
+      maxBytes: 10_000_000,
+      isolationLevel: 0,
+      topics: [{topic: name, partitions}],
+    }
+    const {responses} = await ask<FetchResponse>(plaintext, FETCH, 4, body)
+    const records = responses[0]!.partitions[0]!.records as Buffer
+    if (records.length === 0) return batches
+    for (let at = 0; at < records.length; batches++) {
+      const header = readBatchHeader(records, at)
+      if (!crcMatches(records, at, header)) throw new Error(`the batch at offset ${header.baseOffset} is damaged`)
+      at += header.sizeInBytes
+      offset = header.baseOffset + header.lastOffsetDelta + 1
+    }
+  }
 }
 
 /** Connections that ask for hundreds of megabytes and read nothing. */

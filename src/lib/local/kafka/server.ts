@@ -130,8 +130,8 @@ async function converse(socket: Socket, broker: Broker, listener: Listener, opti
     memory: options.memory.holder(() => socket.destroy()),
   }
   socket.on('close', () => {
+    connection.memory.release() // first: a batch may still be on its way to the disk, so its buffer is not to be used again
     closed.abort()
-    connection.memory.release()
   })
   socket.on('error', () => socket.destroy())
   const authenticationDeadline = setTimeout(() => connection.principal ?? socket.destroy(), stallMs)

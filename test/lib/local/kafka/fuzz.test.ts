@@ -3,6 +3,7 @@ import {afterAll, beforeAll, describe, expect, it, onTestFinished} from 'vitest'
 
 import {
   answerSize,
+  checkLog,
   connectAll,
   createTopics,
   drip,
@@ -12,6 +13,7 @@ import {
   sendBombs,
   serviceTime,
   topic,
+  vanishingProducers,
 } from '../../../support/fuzz-attacks.js'
 import {fuzzHttp} from '../../../support/fuzz-http.js'
 import {ask, fuzz, fuzzSeed, open} from '../../../support/fuzz-run.js'
@@ -124,6 +126,12 @@ describe('clients', () => {
 
     expect(stack.errors).toEqual([])
     expect(stack.peakMiB()).toBeLessThan(600)
+  })
+
+  it('that go in the middle of a request damage nothing of those who stay', async () => {
+    const stored = await vanishingProducers(stack, 'vanishing', 40)
+
+    expect(await checkLog(stack, 'vanishing')).toBeGreaterThanOrEqual(stored)
   })
 
   it('of which 200 drip keep nobody waiting', async () => {
