@@ -38,19 +38,13 @@ const SENTINEL = 0x5e471e1
 export async function fuzz(stack: FuzzedStack, {frames, seed, profile = 'wide'}: FuzzOptions): Promise<FuzzResult> {
   await makeTopics(stack)
   const valid = await validFrames(profile, {token: await freshToken(), topicId: await topicIdOf(stack, 'fuzz')})
-  // What the stack keeps after it has seen everything once, such as its codecs, is no leak.
+  // What the stack keeps after it has seen everything is no leak: its codecs, and topics and groups up to their quotas.
   await useCodecs(stack)
-  const warmUp = [...valid, ...valid, ...valid]
-  await Promise.all(connections(stack).map((connection) => drive(connection, iterate(warmUp), stack)))
+  await Promise.all(connections(stack).map((connection) => drive(connection, iterate([...valid, ...valid]), stack)))
+  await driveAll(stack, valid, frames / 10, seed - 1)
 
   const before = await stack.residentMiB()
-  const forAll = sampled(mutatedFrames(valid), Math.ceil(frames * 0.9), seed)
-  const beforeLogin = sampled(mutatedFrames(valid.filter(isOpen)), Math.floor(frames * 0.1), seed)
-  const tallies = await Promise.all(
-    connections(stack).map((connection) =>
-      drive(connection, connection.kind === 'IAM before login' ? beforeLogin : forAll, stack),
-    ),
-  )
+  const tallies = await driveAll(stack, valid, frames, seed)
   await new Promise((resolve) => setTimeout(resolve, 2_500))
   const sum = (pick: (tally: Tally) => number): number => tallies.map(pick).reduce((total, one) => total + one, 0)
   return {
@@ -58,6 +52,13 @@ export async function fuzz(stack: FuzzedStack, {frames, seed, profile = 'wide'}:
     closed: sum(({closed}) => closed),
     growthMiB: (await stack.residentMiB()) - before,
   }
+}
+
+function driveAll(stack: FuzzedStack, valid: readonly Buffer[], frames: number, seed: number): Promise<Tally[]> {
+  const forAll = sampled(mutatedFrames(valid), Math.ceil(frames * 0.9), seed)
+  const beforeLogin = sampled(mutatedFrames(valid.filter(isOpen)), Math.ceil(frames * 0.1), seed)
+  const sourceOf = ({kind}: FuzzConnection) => (kind === 'IAM before login' ? beforeLogin : forAll)
+  return Promise.all(connections(stack).map((connection) => drive(connection, sourceOf(connection), stack)))
 }
 
 /** Whether it may be asked before login: SaslHandshake, ApiVersions, SaslAuthenticate. */
