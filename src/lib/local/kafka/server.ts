@@ -34,6 +34,8 @@ const MAX_FRAME_BEFORE_SASL = 64 * 1024
 const MAX_FRAME = 100 * 1024 * 1024
 /** How long a frame, an answer or a login may rest. It may take as long as it progresses. */
 const STALL_MS = 10_000
+/** How long a refused client may keep its connection. */
+const REFUSED_MS = 500
 /** Kafka's `connections.max.idle.ms`. */
 const IDLE_MS = 600_000
 /** MSK Serverless' quota of client connections; more are closed. */
@@ -147,17 +149,35 @@ async function converse(socket: Socket, broker: Broker, listener: Listener, opti
       if (response && !(await send(socket, response, stallMs))) break
       connection.memory.reuse()
       connection.memory.release()
-      if (connection.refused) break
+      if (connection.refused) {
+        await goodbye(socket)
+        break
+      }
     }
   } catch (error) {
     if (error instanceof ProtocolError) broker.log(`closed ${connection.remoteAddress}: ${error.message}`)
     else if (!GONE.includes((error as NodeJS.ErrnoException).code ?? '')) broker.log(`error: ${(error as Error).stack}`)
   } finally {
     clearTimeout(authenticationDeadline)
-    if (connection.refused) socket.end(() => socket.destroy())
-    else socket.destroy()
+    socket.destroy()
     connection.memory.release()
   }
+}
+
+/**
+ * A client that finds the refusal and the end of the connection together may look at the end first, and try again without ever
+ * having read why (kafka-python 3.0 does). It closes by itself once it has read it; what it sends instead is not answered.
+ */
+function goodbye(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, REFUSED_MS)
+    const settle = (): void => {
+      clearTimeout(timer)
+      resolve()
+    }
+    if (socket.destroyed) settle()
+    else socket.once('close', settle).once('end', settle).resume()
+  })
 }
 
 /** How much of a response is handed to the system at once: a client must take so much within the stall time. */

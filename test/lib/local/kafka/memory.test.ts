@@ -111,12 +111,12 @@ it('never gives a buffer again of which it was not said that nobody uses it', ()
 it('keeps few spare buffers, and none when nothing goes on', async () => {
   const memory = new Memory()
   const holder = memory.holder(nobody)
-  const given = new Set(Array.from({length: 100}, () => holder.buffer(MIB).buffer))
+  const given = new Set(Array.from({length: 200}, () => holder.buffer(MIB).buffer))
 
   holder.reuse()
 
-  const again = Array.from({length: 100}, () => holder.buffer(MIB).buffer).filter((buffer) => given.has(buffer))
-  expect(again).toHaveLength(16)
+  const again = Array.from({length: 200}, () => holder.buffer(MIB).buffer).filter((buffer) => given.has(buffer))
+  expect(again).toHaveLength(128)
 
   holder.reuse()
   await new Promise((resolve) => setTimeout(resolve, 1_200))

@@ -180,6 +180,17 @@ describe('an IAM listener', () => {
     expect(lines.join('\n')).not.toContain('X-Amz-Signature')
   })
 
+  it('leaves a refused client time to read why, then closes', async () => {
+    const {bootstrap} = await stack()
+    const client = await wireClient(bootstrap)
+
+    await login(client, await freshToken({}, {accessKeyId: 'test', secretAccessKey: 'wrong'}))
+    const answered = performance.now()
+    await client.closed()
+
+    expect(performance.now() - answered).toBeGreaterThan(100)
+  })
+
   it('offers its mechanisms to whoever asks for another', async () => {
     const {bootstrap} = await stack()
     const client = await wireClient(bootstrap)
