@@ -1,3 +1,5 @@
+import {availableParallelism} from 'node:os'
+
 import {defineConfig} from 'vitest/config'
 
 export default defineConfig({
@@ -7,6 +9,8 @@ export default defineConfig({
     disableConsoleIntercept: true,
     globalSetup: ['test/support/build.ts'],
     reporters: ['default', './test/support/counts-reporter.ts'],
+    // Half of the time goes into waiting for processes and timers.
+    maxWorkers: Math.max(4, availableParallelism()),
     testTimeout: 20_000,
     hookTimeout: 20_000,
     env: {NO_COLOR: '1', AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true'},

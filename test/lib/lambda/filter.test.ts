@@ -112,13 +112,13 @@ describe('hostile values', () => {
     ['lists in lists', `{"a":[${Array.from({length: 500}, () => `[${'{"b":{"b":1}},'.repeat(200)}{}]`).join()}]}`],
     ['a long string', `{"a":"${'\\\\'.repeat(500_000)}"}`],
     ['a number without end', `{"a":${'1'.repeat(1_000_000)}}`],
-  ])('of a megabyte (%s) are judged in less than two seconds', (_, value) => {
+  ])('of a megabyte (%s) are judged in seconds: growing with the square would take minutes', (_, value) => {
     const pattern = '{"value":{"a":{"b":{"c":[{"exists":false},"x"],"$or":[{"d":[{"exists":false},1]},{"e":[{"prefix":"x"}]}]}}}}'
     const started = performance.now()
 
     lets(pattern, value)
 
-    expect(performance.now() - started).toBeLessThan(2_000)
+    expect(performance.now() - started).toBeLessThan(15_000)
   })
 })
 
