@@ -6,9 +6,10 @@ import {type Command, Flags} from '@oclif/core'
 
 import {closeLambda, openLambda} from './aws/lambda.js'
 import type {Mapping} from './aws/mapping.js'
-import {findCluster} from './aws/msk.js'
+import {type Access, findCluster} from './aws/msk.js'
 import {BaseCommand, durationFlag} from './base-command.js'
 import {isArn, isLoopbackUrl} from './contexts/addresses.js'
+import {isLocal} from './contexts/bootstrap.js'
 import {lambdaAccess} from './contexts/lambda-endpoint.js'
 import type {Target} from './contexts.js'
 import {SkkError} from './errors.js'
@@ -101,6 +102,12 @@ export abstract class EsmCommand<C extends typeof Command> extends BaseCommand<C
       hint: `Run \`${this.typed(['--retry'])}\` to go on until it is done.`,
       cause: error.cause,
     })
+  }
+
+  /** For calls of other services of AWS; undefined on the local stack, which has none. */
+  protected othersAccess(account: Target): Access | undefined {
+    const {region, credentials, timeoutMs} = account
+    return isLocal(account) ? undefined : {region, credentials, timeoutMs, endpointUrl: undefined}
   }
 
   /** ARN of the cluster that was chosen. Throws SkkError: usage when it is not a cluster of MSK, not found. */

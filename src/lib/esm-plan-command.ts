@@ -12,8 +12,11 @@ import {removeAll} from './esm/change.js'
 import {conflictError, describeDifference} from './esm/conflict.js'
 import {failureOfMappings, isChange, type Outcome, withSeen} from './esm/outcome.js'
 import {groupOf, planMapping, type Step, type Wanted} from './esm/plan.js'
+import type {Check} from './esm/preflight.js'
 import type {Until} from './esm/wait.js'
 import {EsmCommand, retryFlags, waitFlag} from './esm-command.js'
+import {consumingSigns} from './esm-evidence.js'
+import {preflight} from './esm-preflight.js'
 
 /** For the verbs that bring mappings into a wanted state. */
 export const planFlags = {
@@ -29,12 +32,19 @@ export const planFlags = {
   replace: Flags.boolean({description: 'delete and make anew what AWS cannot change; the consumer group stays'}),
   force: Flags.boolean({description: 'change mappings that CloudFormation made, too'}),
   'rollback-on-failure': Flags.boolean({description: 'when one fails, delete those that this run made'}),
+  preflight: Flags.boolean({
+    description: 'check function, role, cluster, topic and group before anything is made',
+    allowNo: true,
+    default: true,
+  }),
   concurrency: Flags.integer({description: 'mappings that are worked on at once', min: 1, max: 10, default: 6}),
   yes: confirmationFlags.yes,
 }
 
 /** Shows a plan and asks; what comes back is to be deleted. Nothing is asked under --dry-run. */
 export type Review = (world: World, steps: readonly Step[], existing: readonly Mapping[]) => Promise<readonly Mapping[]>
+
+type Signs = Awaited<ReturnType<typeof consumingSigns>>
 
 type PlanFlags = {
   retry?: boolean
@@ -43,6 +53,7 @@ type PlanFlags = {
   until: 'enabled' | 'healthy'
   'rollback-on-failure'?: boolean
   concurrency: number
+  preflight: boolean
 }
 
 /** What attach and apply share: plan, agree, carry out, wait, report. */
@@ -65,6 +76,7 @@ export abstract class EsmPlanCommand<C extends typeof Command> extends EsmComman
       refuseConflicts(steps, (text) => this.warn(text))
       for (const step of steps) if (step.action !== 'noop') for (const advice of adviceOn(step.wanted)) this.warn(advice)
       const estimate = pollersEstimate(steps.flatMap(pollersOf))
+      await this.check(account, world, steps)
       if (estimate) this.note(estimate)
       const doomed = (await review?.(world, steps, existing)) ?? []
       if (this.plan['dry-run'])
@@ -72,7 +84,7 @@ export abstract class EsmPlanCommand<C extends typeof Command> extends EsmComman
       // A plan that was reviewed was shown with its price.
       if (estimate && !review) await this.confirm(`${estimate} Go on?`)
       await this.acting(account)
-      const outcomes = await this.perform(world, steps)
+      const outcomes = await this.perform(account, world, steps)
       return doomed.length === 0 || outcomes.some(({error}) => error)
         ? outcomes
         : [...outcomes, ...(await this.prune(world, doomed))]
@@ -81,9 +93,28 @@ export abstract class EsmPlanCommand<C extends typeof Command> extends EsmComman
     return this.withLambda(account, work, this.plan['dry-run'] ? undefined : name)
   }
 
-  private async perform(world: World, steps: readonly Step[]): Promise<Outcome[]> {
+  /** Only a check that failed stops; what cannot be seen from here is said in one line. */
+  private async check(account: Target, {lambda}: World, steps: readonly Step[]): Promise<void> {
+    const made = steps.filter(({action}) => action === 'create' || action === 'replace').map(({wanted}) => wanted)
+    if (!this.plan.preflight || made.length === 0) return
+    const checks = await preflight(made, {lambda, account, kafka: () => this.kafka()})
+    const of = (status: Check['status']) => checks.filter((check) => check.status === status)
+    for (const {detail} of of('warning')) this.warn(detail)
+    const unknown = of('unknown').map(({check, detail}) => `${check} (${detail})`)
+    this.note(`preflight: ${of('ok').length} ok${unknown.length > 0 ? `; not checkable from here: ${unknown.join(', ')}` : ''}`)
+    const failed = of('failed')
+    if (failed.length === 0) return
+    throw new SkkError(`preflight: ${failed.map(({detail}) => detail).join('; ')}`, {
+      code: 'PREFLIGHT_FAILED',
+      exit: failed.every(({detail}) => detail.endsWith('does not exist')) ? 'notFound' : 'conflict',
+      hint: 'Take the cause away, or pass `--no-preflight`; nothing was changed.',
+    })
+  }
+
+  private async perform(account: Target, world: World, steps: readonly Step[]): Promise<Outcome[]> {
     const {resumed} = world.journal
     if (resumed) this.note(`going on with a run that did not come to its end; it had made ${resumed.made} of ${steps.length}`)
+    const signs = await this.signs(account, steps)
     const watching = this.watch(world, steps.length)
     this.onStop(() => this.note(stopped(watching.made, steps.length, this.typed([]))))
     let attached: Attached[]
@@ -95,7 +126,7 @@ export abstract class EsmPlanCommand<C extends typeof Command> extends EsmComman
     const failed = attached.some(({result}) => result === 'failed')
     if (failed && this.plan['rollback-on-failure']) return this.rollBack(world, attached)
     const outcomes = attached.map((one) => outcomeOf(one, this.withHint(one.error) as SkkError | undefined))
-    return this.plan.wait ? this.waitForEach(world, attached, outcomes) : outcomes
+    return this.plan.wait ? this.waitForEach(world, attached, outcomes, signs) : outcomes
   }
 
   private async prune(world: World, doomed: readonly Mapping[]): Promise<Outcome[]> {
@@ -129,14 +160,31 @@ export abstract class EsmPlanCommand<C extends typeof Command> extends EsmComman
     })
   }
 
-  private async waitForEach(world: World, attached: readonly Attached[], outcomes: readonly Outcome[]): Promise<Outcome[]> {
+  /** Other signs of consuming, where they are waited for. */
+  private signs(account: Target, steps: readonly Step[]): Promise<Signs> | undefined {
+    if (!this.plan.wait || this.plan.until !== 'healthy') return undefined
+    const fresh = steps.filter(({action}) => action === 'create' || action === 'replace').map(({wanted}) => groupOf(wanted))
+    return consumingSigns({
+      kafka: () => this.kafka(),
+      access: this.othersAccess(account),
+      fresh,
+      onBlind: (why) => this.note(`only the last result shows whether it consumes: ${why}`),
+    })
+  }
+
+  private async waitForEach(
+    world: World,
+    attached: readonly Attached[],
+    outcomes: readonly Outcome[],
+    signs: Signs | undefined,
+  ): Promise<Outcome[]> {
     const watched = attached.flatMap(({uuid, label, wanted, result}) => {
       if (uuid === null) return []
       const until = untilOf(wanted, result, this.plan.until)
       return [{uuid, label, eventSourceArn: wanted.eventSourceArn, until}]
     })
     if (watched.length === 0) return [...outcomes]
-    const seen = await this.waitFor(world, watched)
+    const seen = await this.waitFor(world, watched, signs)
     return outcomes.map((outcome) =>
       withSeen(
         outcome,

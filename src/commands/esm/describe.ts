@@ -1,12 +1,15 @@
 import {Args} from '@oclif/core'
 
 import type {Mapping} from '../../lib/aws/mapping.js'
+import {formatDuration} from '../../lib/duration.js'
 import {SkkError} from '../../lib/errors.js'
 import {readTags} from '../../lib/esm/attach.js'
 import {type Health, healthOf} from '../../lib/esm/health.js'
 import {EsmCommand, selectionFlags} from '../../lib/esm-command.js'
+import {type Lag, lagOf} from '../../lib/esm-evidence.js'
+import type {KafkaTarget} from '../../lib/kafka/target.js'
 
-type Described = Mapping & {health: Health; tags: Record<string, string>}
+type Described = Mapping & {health: Health; tags: Record<string, string>; lag: Lag}
 
 export default class EsmDescribe extends EsmCommand<typeof EsmDescribe> {
   static override description = 'show the state, the health and the settings of a mapping'
@@ -23,10 +26,21 @@ export default class EsmDescribe extends EsmCommand<typeof EsmDescribe> {
     const account = await this.account()
     const described = await this.withLambda(account, async (world) => {
       const mapping = only(await this.selected(world, account, uuids))
-      return {...mapping, health: healthOf(mapping), tags: await readTags(world, mapping.arn)}
+      const [tags, lag] = await Promise.all([
+        readTags(world, mapping.arn),
+        lagOf(() => this.kafkaOf(mapping), this.othersAccess(account), mapping),
+      ])
+      return {...mapping, health: healthOf(mapping), tags, lag}
     })
     this.table(rowsOf(described), {field: ([field]) => field, value: ([, value]) => value})
     return described
+  }
+
+  /** The brokers that were chosen may be of another cluster than the mapping's. */
+  private async kafkaOf({eventSourceArn}: Mapping): Promise<KafkaTarget> {
+    const kafka = await this.kafka()
+    if (kafka.clusterArn === undefined || kafka.clusterArn === eventSourceArn) return kafka
+    throw new Error('the mapping is of another cluster than the one that was chosen')
   }
 }
 
@@ -49,11 +63,12 @@ function only(found: readonly Mapping[]): Mapping {
   )
 }
 
-function rowsOf({health, tags, filters, metrics, pollers, ...mapping}: Described): [string, string | number | boolean][] {
+function rowsOf({health, tags, lag, filters, metrics, pollers, ...mapping}: Described): [string, string | number | boolean][] {
   const rows: [string, string | number | boolean | null | undefined][] = [
     ['health', health.words],
     ['cause', health.cause],
     ['fix', health.fix],
+    ['lag', lagText(lag)],
     ['last result', mapping.lastProcessingResult],
     ['state', mapping.state],
     ['state reason', mapping.stateReason],
@@ -85,4 +100,10 @@ function rowsOf({health, tags, filters, metrics, pollers, ...mapping}: Described
   return rows.filter(
     (row): row is [string, string | number | boolean] => row[1] !== null && row[1] !== undefined && row[1] !== '',
   )
+}
+
+function lagText(lag: Lag): string {
+  if (lag.records === null) return `not known (${lag.reason})`
+  const age = formatDuration(Math.max(0, Date.now() - Date.parse(lag.at)))
+  return `${lag.records} records (${lag.source === 'brokers' ? 'the brokers, now' : `CloudWatch, ${age} ago`})`
 }

@@ -16,6 +16,7 @@ describe('esm attach', () => {
     const {code, stdout, stderr} = await esm('attach', ...ORDERS, '--batch-size', '500', '--retry', '--json')
 
     expect(stderr).toContain('one bad record blocks its partition for ever')
+    expect(stderr).toMatch(/preflight: 1 ok; not checkable from here: cluster demo/)
     expect(code).toBe(0)
     expect(JSON.parse(stdout)).toMatchObject({result: 'created', state: 'Enabled', group: 'orders.orders', retries: 2})
     expect([...server.mappings.values()]).toMatchObject([
@@ -133,13 +134,16 @@ describe('esm attach', () => {
     expect(stderr).toMatch(/the role may not read the topic.*\nhint: {2}Allow kafka-cluster:DescribeTopic/)
   })
 
-  it('of a function that does not exist is 3', async () => {
-    const {esm} = await esmCli({missing: ['orders']})
+  it('of a function that does not exist is 3, found before anything is made, or by AWS', async () => {
+    const {esm, server} = await esmCli({missing: ['orders']})
 
-    expect(await esm('attach', ...ORDERS, '--retry')).toMatchObject({
-      code: 3,
-      stderr: expect.stringContaining('Function not found'),
-    })
+    const checked = await esm('attach', ...ORDERS)
+    const unchecked = await esm('attach', ...ORDERS, '--retry', '--no-preflight')
+
+    expect([checked.code, unchecked.code]).toEqual([3, 3])
+    expect(checked.stderr).toContain('preflight: function "orders" does not exist')
+    expect(unchecked.stderr).toContain('Function not found')
+    expect(server.count('create')).toBe(1)
   })
 
   it('leaves no journal when it has ended, and one when it was killed', async () => {
