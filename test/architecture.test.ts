@@ -25,7 +25,7 @@ const mayImport: Record<string, string[]> = {
   'lib/esm-': ['lib/', '@oclif/core'],
   'lib/esm/': ['lib/esm/', 'lib/aws/', 'lib/duration', 'lib/errors', 'lib/retry', 'lib/limits', 'lib/nearest', 'yaml'],
   'lib/functions-command.ts': ['lib/', '@oclif/core'],
-  'lib/functions/': ['lib/functions/', 'lib/aws/', 'lib/errors'],
+  'lib/functions/': ['lib/functions/', 'lib/aws/', 'lib/esm/manifest', 'lib/errors'],
   'lib/dev/': [
     'lib/dev/',
     'lib/functions/',

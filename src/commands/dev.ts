@@ -2,6 +2,7 @@ import {basename, dirname, resolve} from 'node:path'
 
 import {Args, Flags} from '@oclif/core'
 
+import type {MappingSettings} from '../lib/aws/mapping.js'
 import {BaseCommand, durationFlag} from '../lib/base-command.js'
 import {wakeableClock} from '../lib/dev/clock.js'
 import {handlerEnvironment, type World} from '../lib/dev/environment.js'
@@ -36,7 +37,7 @@ const PLATFORM = /^(?:INIT_START|START|END|REPORT) /
 export default class Dev extends BaseCommand<typeof Dev> {
   static override description = `run a handler on this machine against a topic, under the rules of an event-source mapping
 
-The handler is started as Lambda starts it and restarted when its sources change. It joins no consumer group and commits nothing: no mapping notices. Each batch is printed with its result, and what Lambda would do next`
+In a directory with a skk.project.json its handler, topic, environment and mapping are taken from there; flags win over it. The handler is started as Lambda starts it and restarted when its sources change. It joins no consumer group and commits nothing: no mapping notices. Each batch is printed with its result, and what Lambda would do next`
 
   static override examples = [
     '<%= config.bin %> <%= command.id %> handler.mjs --topic orders',
@@ -97,10 +98,10 @@ The handler is started as Lambda starts it and restarted when its sources change
 
   private async fromTopic(): Promise<void> {
     const {'event-only': eventOnly, record} = this.flags
-    const from = parsePosition(this.flags.from ?? 'beginning')
+    const from = parsePosition(this.flags.from ?? this.start())
     const filters = this.filters()
     const question = {...topicQuestion(() => this.kafka()), name: '--topic'}
-    const topic = this.flags.topic ?? (await this.answers({topic: question})).topic!
+    const topic = this.flags.topic ?? this.project.topic ?? (await this.answers({topic: question})).topic!
     const kafka = await this.kafka()
     const rules = this.rules(topic, filters, kafka)
     const runner = eventOnly ? undefined : await this.runner(rules.functionArn, kafka)
@@ -148,7 +149,7 @@ The handler is started as Lambda starts it and restarted when its sources change
       const failures = await replay(events, {
         handle: (_, payload) => runner.invoke(payload),
         show: (line) => this.show(line),
-        reportBatchItemFailures: this.flags['report-batch-item-failures'] ?? false,
+        reportBatchItemFailures: this.reportsItems(),
         signal: this.stopping.signal,
       })
       if (failures === 0) return
@@ -161,9 +162,24 @@ The handler is started as Lambda starts it and restarted when its sources change
     }
   }
 
+  /** Of the mapping in the project file. */
+  private get settings(): MappingSettings {
+    return this.project.mapping?.settings ?? {}
+  }
+
+  /** Where a mapping whose group has no offsets begins. */
+  private start(): string {
+    const {startingPosition, startingTime} = this.project.mapping ?? {}
+    return startingTime ?? (startingPosition === 'LATEST' ? 'end' : 'beginning')
+  }
+
+  private reportsItems(): boolean {
+    return this.flags['report-batch-item-failures'] ?? this.settings.reportBatchItemFailures ?? false
+  }
+
   private filters(): FilterPattern[] {
     try {
-      return compileFilters(this.flags.filter ?? [])
+      return compileFilters([...(this.flags.filter ?? this.settings.filters ?? [])])
     } catch (error) {
       if (!(error instanceof FilterError)) throw error
       throw new SkkError(`Lambda would refuse the filter: ${error.message}`, {code: 'BAD_FILTER', exit: 'usage', cause: error})
@@ -175,21 +191,23 @@ The handler is started as Lambda starts it and restarted when its sources change
     filters: FilterPattern[],
     {clusterArn, region = 'us-east-1', bootstrap}: KafkaTarget,
   ): MappingRules {
-    const {'max-age': maxAge, 'max-retries': maxRetries, 'on-failure': onFailure} = this.flags
+    const {batchingWindowSeconds: seconds, maxAgeSeconds, ...settings} = this.settings
+    const maxAge = this.flags['max-age'] ?? (maxAgeSeconds !== undefined && maxAgeSeconds > 0 ? maxAgeSeconds * 1000 : undefined)
+    const windowMs = this.flags['batching-window'] ?? (seconds === undefined ? BATCHING_WINDOW_MS : seconds * 1000)
     const account = clusterArn?.split(':')[4] ?? '123456789012'
     return {
       topic,
       eventSourceArn: clusterArn ?? `arn:aws:kafka:${region}:${account}:cluster/dev/00000000-0000-0000-0000-000000000000-1`,
       bootstrapServers: bootstrap.join(','),
       functionArn: `arn:aws:lambda:${region}:${account}:function:${this.functionName()}`,
-      batchSize: this.flags['batch-size'] ?? BATCH_SIZE,
-      batchingWindowMs: this.flags['batching-window'] ?? BATCHING_WINDOW_MS,
+      batchSize: this.flags['batch-size'] ?? settings.batchSize ?? BATCH_SIZE,
+      batchingWindowMs: windowMs,
       filters,
-      maximumRetryAttempts: maxRetries ?? -1,
+      maximumRetryAttempts: this.flags['max-retries'] ?? settings.maxRetries ?? -1,
       maximumRecordAgeMs: maxAge ?? Number.POSITIVE_INFINITY,
-      bisect: this.flags.bisect ?? false,
-      reportBatchItemFailures: this.flags['report-batch-item-failures'] ?? false,
-      hasDestination: onFailure !== undefined,
+      bisect: this.flags.bisect ?? settings.bisect ?? false,
+      reportBatchItemFailures: this.reportsItems(),
+      hasDestination: (this.flags['on-failure'] ?? settings.onFailure ?? null) !== null,
     }
   }
 

@@ -1,16 +1,25 @@
 import {Flags} from '@oclif/core'
 
+import {listFunctions} from '../../lib/aws/functions.js'
+import {functionNameOf} from '../../lib/aws/mapping.js'
 import {parseTags} from '../../lib/aws/new-cluster.js'
+import type {Question} from '../../lib/base-command.js'
 import {SkkError} from '../../lib/errors.js'
+import type {MappingDetails} from '../../lib/esm/manifest.js'
 import type {Outcome} from '../../lib/esm/outcome.js'
 import type {Wanted} from '../../lib/esm/plan.js'
 import {isoTime, POSITIONS, settingsFlags, settingsOf} from '../../lib/esm-flags.js'
 import {EsmPlanCommand, planFlags} from '../../lib/esm-plan-command.js'
+import {type FunctionProject, PROJECT_FILE, readFunctionProject} from '../../lib/functions/project.js'
+import {topicQuestion} from '../../lib/kafka/topic-question.js'
 
 export default class EsmAttach extends EsmPlanCommand<typeof EsmAttach> {
-  static override description = 'attach a Lambda function to a topic and wait until it is enabled'
+  static override description = `attach a Lambda function to a topic and wait until it is enabled
+
+In a directory with a skk.project.json its name, topic and mapping are taken from there; flags win over it`
   static override examples = [
     '<%= config.bin %> <%= command.id %> --function orders --topic orders --retry',
+    {description: 'in the directory of a project', command: '<%= config.bin %> <%= command.id %> --retry'},
     {
       description: 'until it was seen consuming, from the newest record on',
       command:
@@ -38,37 +47,68 @@ export default class EsmAttach extends EsmPlanCommand<typeof EsmAttach> {
   }
 
   async run(): Promise<Outcome> {
+    const project = await this.project()
+    const {function: name = project.name, topic = project.topic} = this.flags
     const answers = await this.answers({
-      ...(!this.flags.function && {function: {name: '--function', message: 'Which function?', example: 'orders'}}),
-      ...(!this.flags.topic && {topic: {name: '--topic', message: 'Which topic?', example: 'orders'}}),
+      ...(name === undefined && {function: this.functionQuestion()}),
+      ...(topic === undefined && {topic: {...topicQuestion(() => this.kafka()), name: '--topic'}}),
     })
     const account = await this.account()
-    const wanted = this.wanted(
-      this.flags.function ?? answers.function!,
-      this.flags.topic ?? answers.topic!,
-      await this.clusterArn(account),
-    )
+    const eventSourceArn = await this.clusterArn(account)
+    const wanted = this.wanted(name ?? answers.function!, topic ?? answers.topic!, eventSourceArn, project.mapping)
     const [outcome] = await this.carryOut(account, [wanted])
     this.report([outcome!])
     if (!this.flags['dry-run']) this.next(`skk esm describe ${outcome!.uuid}`)
     return outcome!
   }
 
-  private wanted(name: string, topic: string, eventSourceArn: string): Wanted {
-    const {group, at, disabled, tag = []} = this.flags
-    const position = this.flags['starting-position'] ?? (at === undefined ? undefined : 'at-timestamp')
+  /** What the project file here says, unless another function is named. */
+  private async project(): Promise<FunctionProject> {
+    const project = await readFunctionProject('.')
+    const {function: name, topic} = this.flags
+    if (name !== undefined && functionNameOf(name).split(':')[0] !== project.name) return {}
+    const taken = [
+      ...(name === undefined && project.name !== undefined ? [`function "${project.name}"`] : []),
+      ...(topic === undefined && project.topic !== undefined ? [`topic "${project.topic}"`] : []),
+      ...(project.mapping ? ['settings of the mapping'] : []),
+    ]
+    if (taken.length > 0) this.note(`from "${PROJECT_FILE}": ${taken.join(', ')}`)
+    return project
+  }
+
+  private functionQuestion(): Question {
+    const choices = async () => {
+      const functions = await this.withLambda(await this.account(), ({lambda}) => listFunctions(lambda))
+      return functions.map(({name}) => name)
+    }
+    return {name: '--function', message: 'Which function?', example: 'orders', choices}
+  }
+
+  private wanted(name: string, topic: string, eventSourceArn: string, known?: MappingDetails): Wanted {
+    const {group = known?.group, disabled, tag = []} = this.flags
     return {
       function: name,
       eventSourceArn,
       topic,
       ...(group !== undefined && {group}),
-      ...(position && {startingPosition: POSITIONS[position]!}),
-      ...(at !== undefined && {startingTime: isoTime(at)}),
-      settings: {...settingsOf(this.flags), ...(disabled && {enabled: false})},
-      tags: notOurs(parseTags(tag.map(asTag))),
+      ...(this.start() ?? startOf(known)),
+      settings: {...known?.settings, ...settingsOf(this.flags), ...(disabled && {enabled: false})},
+      tags: {...known?.tags, ...notOurs(parseTags(tag.map(asTag)))},
     }
   }
+
+  private start(): Pick<Wanted, 'startingPosition' | 'startingTime'> | undefined {
+    const {at} = this.flags
+    const position = this.flags['starting-position'] ?? (at === undefined ? undefined : 'at-timestamp')
+    if (position === undefined) return undefined
+    return {startingPosition: POSITIONS[position]!, ...(at !== undefined && {startingTime: isoTime(at)})}
+  }
 }
+
+const startOf = ({startingPosition, startingTime}: MappingDetails | Record<string, never> = {}) => ({
+  ...(startingPosition !== undefined && {startingPosition}),
+  ...(startingTime !== undefined && {startingTime}),
+})
 
 /** `parseTags` names the flag of `clusters create` in its hint. */
 function asTag(text: string): string {

@@ -61,7 +61,7 @@ A directory is bundled with its own esbuild, if it has one, and zipped so that t
       helpValue: '<arn|create>',
     }),
     topic: Flags.string({
-      description: 'topic that a mapping of it reads, once for each, for --role create',
+      description: 'topic that a mapping of it reads, once for each, for --role create (default the topic in skk.project.json)',
       multiple: true,
       multipleNonGreedy: true,
       dependsOn: ['role'],
@@ -83,7 +83,7 @@ A directory is bundled with its own esbuild, if it has one, and zipped so that t
         ...(code.handler !== undefined && {handler: code.handler}),
       }
       if (project.vpc && !this.isLocal(lambda)) settings.vpc = await this.vpc(account)
-      if (settings.role === 'create') settings.role = await this.role(lambda, name, account, project.vpc ?? false)
+      if (settings.role === 'create') settings.role = await this.role(lambda, name, account, project)
       const wanted: Wanted = {name, package: code, settings}
       const plan = await planDeploy(lambda, wanted, defaults)
       const made = this.flags['dry-run']
@@ -109,14 +109,20 @@ A directory is bundled with its own esbuild, if it has one, and zipped so that t
   }
 
   /** ARN of the function's own role, which is there when this returns, unless --dry-run. */
-  private async role(lambda: Lambda, name: string, account: Target, vpc: boolean): Promise<string> {
-    const {topic: topics = [], 'dry-run': dry} = this.flags
+  private async role(lambda: Lambda, name: string, account: Target, project: FunctionProject): Promise<string> {
+    const {topic: topics = project.topic === undefined ? [] : [project.topic], 'dry-run': dry} = this.flags
     if (this.isLocal(lambda)) return LOCAL_ROLE
     const current = dry ? (await getFunction(lambda, name))?.found.role : undefined
     if (dry) return current?.endsWith(`/${roleName(name)}`) ? current : `role/${roleName(name)}`
     const clusterArn = topics.length > 0 ? (await this.kafka()).clusterArn : undefined
     if (topics.length > 0 && clusterArn === undefined) throw needsCluster('a role that reads topics')
-    const role = await ensureRole(account, {functionName: name, clusterArn, topics, vpc})
+    const role = await ensureRole(account, {
+      functionName: name,
+      clusterArn,
+      topics,
+      ...(project.mapping?.group !== undefined && {groups: [project.mapping.group]}),
+      vpc: project.vpc ?? false,
+    })
     this.note(`role "${role}"`)
     return role
   }

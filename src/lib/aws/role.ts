@@ -5,7 +5,14 @@ import {explainAws} from './errors.js'
 import type {Access} from './msk.js'
 
 /** What a function's role is for. `clusterArn` undefined: it reads no topic. `vpc`: it runs in one. */
-export type RoleNeeds = {functionName: string; clusterArn: string | undefined; topics: readonly string[]; vpc: boolean}
+export type RoleNeeds = {
+  functionName: string
+  clusterArn: string | undefined
+  topics: readonly string[]
+  /** Of its mappings; FUNCTION.TOPIC when left out. */
+  groups?: readonly string[]
+  vpc: boolean
+}
 
 type Statement = {Effect: 'Allow'; Action: string[]; Resource: string | string[]}
 
@@ -21,14 +28,15 @@ const TRUST = {
 
 /**
  * The least that a function of that name needs: its own log; and for mappings of these topics what their pollers do in its name, in
- * groups called FUNCTION.TOPIC. docs.aws.amazon.com/lambda/latest/dg/with-msk-permissions.html and
+ * their groups. docs.aws.amazon.com/lambda/latest/dg/with-msk-permissions.html and
  * …/msk/latest/developerguide/iam-access-control.html, as of 2026-11-20.
  */
-export function rolePolicy(roleArn: string, region: string, {functionName, clusterArn, topics, vpc}: RoleNeeds) {
+export function rolePolicy(roleArn: string, region: string, {functionName, clusterArn, topics, groups, vpc}: RoleNeeds) {
   const [, partition, , , account] = roleArn.split(':')
   const log = `arn:${partition}:logs:${region}:${account}:log-group:/aws/lambda/${functionName}`
   const own = [allow(['logs:CreateLogGroup'], log), allow(['logs:CreateLogStream', 'logs:PutLogEvents'], `${log}:*`)]
-  const reads = clusterArn === undefined || topics.length === 0 ? [] : readStatements(functionName, clusterArn, topics)
+  const named = groups ?? topics.map((topic) => `${functionName}.${topic}`)
+  const reads = clusterArn === undefined || topics.length === 0 ? [] : readStatements(clusterArn, topics, named)
   // Interfaces of the pollers, or of the function itself, whose ARNs nobody knows before.
   const network = vpc || reads.length > 0 ? [allow(NETWORK, '*')] : []
   return {Version: '2012-10-17', Statement: [...own, ...reads, ...network]}
@@ -43,17 +51,20 @@ const NETWORK = [
   'ec2:DescribeSecurityGroups',
 ]
 
-function readStatements(functionName: string, clusterArn: string, topics: readonly string[]): Statement[] {
+function readStatements(clusterArn: string, topics: readonly string[], groups: readonly string[]): Statement[] {
   const inside = (kind: string, name: string) => `${clusterArn.replace(':cluster/', `:${kind}/`)}/${name}`
   return [
-    allow(['kafka-cluster:Connect', 'kafka-cluster:DescribeClusterDynamicConfiguration'], clusterArn),
+    allow(
+      ['kafka-cluster:Connect', 'kafka-cluster:DescribeCluster', 'kafka-cluster:DescribeClusterDynamicConfiguration'],
+      clusterArn,
+    ),
     allow(
       ['kafka-cluster:DescribeTopic', 'kafka-cluster:ReadData'],
       topics.map((topic) => inside('topic', topic)),
     ),
     allow(
       ['kafka-cluster:DescribeGroup', 'kafka-cluster:AlterGroup'],
-      topics.map((topic) => inside('group', `${functionName}.${topic}`)),
+      groups.map((group) => inside('group', group)),
     ),
     allow(['kafka:DescribeCluster', 'kafka:DescribeClusterV2', 'kafka:GetBootstrapBrokers'], clusterArn),
   ]

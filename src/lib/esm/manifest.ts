@@ -111,29 +111,31 @@ const readMapping = (value: unknown, where: string): Members =>
   isRecord(value) ? (readMembers(value, MEMBERS, where) as Members) : wrong(where, 'a mapping with function and topic', value)
 
 function declared(defaults: Members, own: Members, where: string): Declared {
+  const {function: name, topic, cluster} = {...defaults, ...own}
+  const missing = [name === undefined && 'function', topic === undefined && 'topic'].filter(Boolean)
+  if (name === undefined || topic === undefined) throw usage(`${where} has no ${missing.join(' and no ')}`, HINT)
+  return {function: name, topic, ...(cluster !== undefined && {cluster}), ...detailsOf(defaults, own)}
+}
+
+/** What a mapping is like, whichever function and topic it is of. */
+export type MappingDetails = Omit<Declared, 'function' | 'topic' | 'cluster'>
+
+function detailsOf(defaults: Members, own: Members): MappingDetails {
   const {
-    function: name,
-    topic,
+    function: _function,
+    topic: _topic,
+    cluster: _cluster,
     group,
-    cluster,
     startingPosition,
     at,
     batchingWindow,
     maxAge,
-    tags: _,
+    tags: _tags,
     ...settings
-  } = {
-    ...defaults,
-    ...own,
-  }
-  const missing = [name === undefined && 'function', topic === undefined && 'topic'].filter(Boolean)
-  if (name === undefined || topic === undefined) throw usage(`${where} has no ${missing.join(' and no ')}`, HINT)
+  } = {...defaults, ...own}
   const begin = startingPosition ?? (at === undefined ? undefined : 'AT_TIMESTAMP')
   return {
-    function: name,
-    topic,
     ...(group !== undefined && {group}),
-    ...(cluster !== undefined && {cluster}),
     ...(begin !== undefined && {startingPosition: begin}),
     ...(at !== undefined && {startingTime: at}),
     settings: {
@@ -143,6 +145,17 @@ function declared(defaults: Members, own: Members, where: string): Declared {
     },
     tags: {...defaults.tags, ...own.tags},
   }
+}
+
+/**
+ * An entry of a manifest without its function, topic and cluster, which stand elsewhere: `value` is JSON. Throws SkkError (usage) with
+ * the place and the nearest name for a member that there is not.
+ */
+export function readDetails(value: unknown, where: string): MappingDetails {
+  const {function: _function, topic: _topic, cluster: _cluster, ...members} = MEMBERS
+  return isRecord(value)
+    ? detailsOf({}, readMembers(value, members, where) as Members)
+    : wrong(where, 'an object such as {"batchSize": 100}', value)
 }
 
 function readMembers(value: Record<string, unknown>, members: Record<string, Read>, where: string): Record<string, unknown> {

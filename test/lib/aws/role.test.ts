@@ -5,6 +5,7 @@ import {text} from 'node:stream/consumers'
 import {afterEach, expect, it, onTestFinished, vi} from 'vitest'
 
 import {ensureRole, rolePolicy} from '../../../src/lib/aws/role.js'
+import {needsOf} from '../../../src/lib/esm/preflight.js'
 
 afterEach(() => {
   vi.unstubAllEnvs()
@@ -105,6 +106,18 @@ it('allows the pollers of the topics what they do, in the group of their mapping
   expect(
     Statement.flatMap(({Action}) => Action).filter((action) => /\*|Delete(?!Network)|Write|Create(?!Log|Network)/.test(action)),
   ).toEqual([])
+})
+
+it('allows all that a mapping is checked for before it is made', () => {
+  const mapping = {function: 'orders', eventSourceArn: CLUSTER, topic: 'orders', group: 'g', settings: {}, tags: {}}
+  const {Statement} = rolePolicy(ARN, 'eu-west-1', {...needs, groups: ['g']})
+
+  const lacking = needsOf(mapping).filter(
+    ({action, resource}) =>
+      !Statement.some(({Action, Resource}) => Action.includes(action) && ['*', resource].some((one) => Resource.includes(one))),
+  )
+
+  expect(lacking).toEqual([])
 })
 
 it('gives a function that reads no topic its log alone', () => {

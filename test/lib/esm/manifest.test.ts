@@ -1,6 +1,6 @@
 import {describe, expect, it} from 'vitest'
 
-import {readManifest} from '../../../src/lib/esm/manifest.js'
+import {readDetails, readManifest} from '../../../src/lib/esm/manifest.js'
 
 const read = (yaml: string) => readManifest(yaml, 'mappings.yaml')
 
@@ -82,4 +82,29 @@ mappings:
   })
 
   it('may be empty', async () => expect(await read('')).toEqual([]))
+})
+
+describe('the mapping of a project', () => {
+  const where = 'mapping in "skk.project.json"'
+
+  it('is an entry of a manifest without function, topic and cluster', () => {
+    expect(
+      readDetails({group: 'g', batchSize: 5, filters: [{key: ['k']}], maxAge: '2m', startingPosition: 'latest'}, where),
+    ).toEqual({
+      group: 'g',
+      startingPosition: 'LATEST',
+      settings: {batchSize: 5, filters: ['{"key":["k"]}'], maxAgeSeconds: 120},
+      tags: {},
+    })
+  })
+
+  it.each([
+    [{batchsize: 5}, 'unknown key "batchsize"', 'Did you mean "batchSize"?'],
+    [{cluster: 'prod'}, 'unknown key "cluster"', ''],
+    [[], 'must be an object', ''],
+  ])('%j is refused', (value, message, hint) => {
+    expect(() => readDetails(value, where)).toThrowError(
+      expect.objectContaining({exitCode: 2, message: expect.stringContaining(message), hint: expect.stringContaining(hint)}),
+    )
+  })
 })
