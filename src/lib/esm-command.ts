@@ -16,13 +16,14 @@ import {SkkError} from './errors.js'
 import {type News, readMappings, type World} from './esm/attach.js'
 import {noJournal, openJournal} from './esm/journal.js'
 import {createPace} from './esm/pace.js'
-import type {PlanOptions} from './esm/plan.js'
+import {labelOf, type PlanOptions} from './esm/plan.js'
 import {selectMappings} from './esm/select.js'
 import {type Seen, type Watched, waitForAll} from './esm/wait.js'
+import type {KafkaTarget} from './kafka/target.js'
 
 const RETRY_DEADLINE_MS = 15 * 60_000
 /** Terraform's bound for a mapping that changes. */
-const WAIT_MS = 10 * 60_000
+export const WAIT_MS = 10 * 60_000
 const TICK_MS = 3_000
 const LOCAL_TICK_MS = 100
 
@@ -118,6 +119,17 @@ export abstract class EsmCommand<C extends typeof Command> extends BaseCommand<C
       code: 'CLUSTER_MISSING',
       exit: 'usage',
       hint: 'Pass `--cluster`, or a context that names one with `--context`.',
+    })
+  }
+
+  /** The brokers of a mapping. Throws SkkError (usage) when another cluster than the mapping's was chosen. */
+  protected async kafkaOf({eventSourceArn, function: name, topic}: Mapping): Promise<KafkaTarget> {
+    const kafka = await this.kafka()
+    if (kafka.clusterArn === undefined || kafka.clusterArn === eventSourceArn) return kafka
+    throw new SkkError(`mapping "${labelOf({function: name, topic})}" is not of the cluster that was chosen`, {
+      code: 'OTHER_CLUSTER',
+      exit: 'usage',
+      hint: `Choose its own with \`--cluster ${eventSourceArn}\`.`,
     })
   }
 

@@ -2,12 +2,11 @@ import {Args} from '@oclif/core'
 
 import type {Mapping} from '../../lib/aws/mapping.js'
 import {formatDuration} from '../../lib/duration.js'
-import {SkkError} from '../../lib/errors.js'
 import {readTags} from '../../lib/esm/attach.js'
 import {type Health, healthOf} from '../../lib/esm/health.js'
+import {theOnly} from '../../lib/esm/select.js'
 import {EsmCommand, selectionFlags} from '../../lib/esm-command.js'
 import {type Lag, lagOf} from '../../lib/esm-evidence.js'
-import type {KafkaTarget} from '../../lib/kafka/target.js'
 
 type Described = Mapping & {health: Health; tags: Record<string, string>; lag: Lag}
 
@@ -25,7 +24,7 @@ export default class EsmDescribe extends EsmCommand<typeof EsmDescribe> {
     this.requireSelection(uuids)
     const account = await this.account()
     const described = await this.withLambda(account, async (world) => {
-      const mapping = only(await this.selected(world, account, uuids))
+      const mapping = theOnly(await this.selected(world, account, uuids))
       const [tags, lag] = await Promise.all([
         readTags(world, mapping.arn),
         lagOf(() => this.kafkaOf(mapping), this.othersAccess(account), mapping),
@@ -35,32 +34,6 @@ export default class EsmDescribe extends EsmCommand<typeof EsmDescribe> {
     this.table(rowsOf(described), {field: ([field]) => field, value: ([, value]) => value})
     return described
   }
-
-  /** The brokers that were chosen may be of another cluster than the mapping's. */
-  private async kafkaOf({eventSourceArn}: Mapping): Promise<KafkaTarget> {
-    const kafka = await this.kafka()
-    if (kafka.clusterArn === undefined || kafka.clusterArn === eventSourceArn) return kafka
-    throw new Error('the mapping is of another cluster than the one that was chosen')
-  }
-}
-
-function only(found: readonly Mapping[]): Mapping {
-  if (found.length === 1) return found[0]!
-  if (found.length === 0) {
-    throw new SkkError('no mapping matches', {
-      code: 'MAPPING_NOT_FOUND',
-      exit: 'notFound',
-      hint: 'Run `skk esm list` to see the mappings there are.',
-    })
-  }
-  throw new SkkError(
-    `${found.length} mappings match: ${found.map(({function: name, topic}) => `"${name} < ${topic}"`).join(', ')}`,
-    {
-      code: 'USAGE',
-      exit: 'usage',
-      hint: 'Name one by its UUID, or by `--function` and `--topic`.',
-    },
-  )
 }
 
 function rowsOf({health, tags, lag, filters, metrics, pollers, ...mapping}: Described): [string, string | number | boolean][] {

@@ -2,15 +2,26 @@ import {join} from 'node:path'
 
 import {Args, Flags} from '@oclif/core'
 
+import type {Mapping} from '../../lib/aws/mapping.js'
 import {BaseCommand, confirmationFlags, dryRunFlag} from '../../lib/base-command.js'
 import {SkkError} from '../../lib/errors.js'
+import {labelOf} from '../../lib/esm/plan.js'
+import {mappingOfGroup} from '../../lib/esm-group.js'
 import {withCluster} from '../../lib/kafka/client.js'
 import type {Cluster} from '../../lib/kafka/cluster.js'
 import {committedOf} from '../../lib/kafka/groups/lag.js'
-import {readOffsetsFile, type SavedOffset, writeOffsetsFile} from '../../lib/kafka/groups/offsets-file.js'
+import {readOffsetsFile, type SavedOffset, writeUndoFile} from '../../lib/kafka/groups/offsets-file.js'
 import {groupQuestion} from '../../lib/kafka/groups/question.js'
-import {commitReset, type Goal, type Move, parseGoal, planReset, type ResetPlan} from '../../lib/kafka/groups/reset.js'
-import {findGroup, refuseInUse, requireGroup} from '../../lib/kafka/groups.js'
+import {
+  commitReset,
+  type Goal,
+  MOVE_COLUMNS,
+  type Move,
+  parseGoal,
+  planReset,
+  type ResetPlan,
+} from '../../lib/kafka/groups/reset.js'
+import {findGroup, type Group, refuseInUse, requireGroup} from '../../lib/kafka/groups.js'
 import {topicQuestion} from '../../lib/kafka/topic-question.js'
 
 type Reset = {
@@ -95,7 +106,7 @@ A group with members is refused (exit 6). The group is never joined. What was co
 
     return withCluster(kafka, async (cluster) => {
       const found = await findGroup(cluster, group)
-      if (found) refuseInUse(found)
+      if (found) await this.refuseInUse(found)
       else this.note(`group "${group}" does not exist yet; the reset makes it`)
       const plan = await this.plan(cluster, group, topics, goal)
       const moves = await planReset(cluster, group, plan)
@@ -118,6 +129,16 @@ A group with members is refused (exit 6). The group is never joined. What was co
       else this.note(`Undo it with \`skk groups delete ${group}\`.`)
       return {group, status: 'reset', undoFile, partitions}
     })
+  }
+
+  /** Throws SkkError (conflict) when somebody is in the group; a mapping has a verb of its own for that. */
+  private async refuseInUse(group: Group): Promise<void> {
+    try {
+      refuseInUse(group)
+    } catch (error) {
+      const mapping = error instanceof SkkError ? await mappingOfGroup(await this.account(), group.name) : undefined
+      throw mapping ? mappingInUse(error as SkkError, mapping) : error
+    }
   }
 
   /** What was asked for, the rest picked or asked. */
@@ -167,15 +188,7 @@ A group with members is refused (exit 6). The group is never joined. What was co
   }
 
   private show(moves: readonly Move[]): void {
-    this.table(moves, {
-      topic: ({topic}) => topic,
-      partition: ({partition}) => partition,
-      prior: ({prior}) => prior ?? '-',
-      new: (move) => move.new ?? '-',
-      delta: ({delta}) => (delta === null ? '-' : delta > 0 ? `+${delta}` : delta),
-      'lag before': ({lagBefore}) => lagBefore,
-      'lag after': ({lagAfter}) => lagAfter,
-    })
+    this.table(moves, MOVE_COLUMNS)
     for (const {topic, partition, outOfRange, new: next} of moves) {
       if (outOfRange === null) continue
       this.warn(`topic "${topic}", partition ${partition}, does not reach to ${outOfRange}; ${next} is the nearest`)
@@ -184,12 +197,17 @@ A group with members is refused (exit 6). The group is never joined. What was co
 
   /** Before anything is changed, so that a reset that was cut off can be undone too. */
   private async saveUndo(group: string, cluster: string, moves: readonly Move[]): Promise<string> {
-    const savedAt = new Date().toISOString()
-    const name = `${encodeURIComponent(group).replaceAll('.', '%2E').slice(0, 100)}-${savedAt.replaceAll(':', '')}.json`
-    const path = this.flags['undo-file'] ?? join(this.config.dataDir, 'undo', name)
-    const offsets = moves.map(({topic, partition, prior}) => ({topic, partition, offset: prior}))
-    await writeOffsetsFile(path, {version: 1, group, cluster, savedAt, offsets})
+    const directory = join(this.config.dataDir, 'undo')
+    const path = await writeUndoFile({group, cluster, moves}, directory, this.flags['undo-file'])
     this.note(`what was committed is in "${path}"`)
     return path
   }
 }
+
+const mappingInUse = (inUse: SkkError, {uuid, ...mapping}: Mapping): SkkError =>
+  new SkkError(inUse.message, {
+    code: inUse.code,
+    exit: 'conflict',
+    hint: `It is the group of mapping "${labelOf(mapping)}"; go past records with \`skk esm skip ${uuid}\`, or stop it with \`skk esm pause ${uuid}\` and reset then.`,
+    cause: inUse,
+  })

@@ -38,7 +38,7 @@ const PROBLEMS: readonly {text: RegExp; cause: string; fix: string}[] = [
   {
     text: /Function call failed/i,
     cause: 'the function failed',
-    fix: "Read the function's log; the batch is delivered again until it succeeds, its retries are used up or it is too old.",
+    fix: 'Read its log with `skk functions logs`; the batch is delivered again until it succeeds, its retries are used up or it is too old, and `skk esm skip` goes past a record that it never takes.',
   },
 ]
 

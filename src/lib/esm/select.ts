@@ -16,6 +16,26 @@ export function selectMappings(all: readonly Mapping[], {uuids = [], functionNam
     .sort((a, b) => a.function.localeCompare(b.function) || a.topic.localeCompare(b.topic))
 }
 
+/** One mapping, for a verb that acts on one. Throws SkkError: not found, or usage when several match. */
+export function theOnly(found: readonly Mapping[]): Mapping {
+  if (found.length === 1) return found[0]!
+  if (found.length === 0) {
+    throw new SkkError('no mapping matches', {
+      code: 'MAPPING_NOT_FOUND',
+      exit: 'notFound',
+      hint: 'Run `skk esm list` to see the mappings there are.',
+    })
+  }
+  throw new SkkError(
+    `${found.length} mappings match: ${found.map(({function: name, topic}) => `"${name} < ${topic}"`).join(', ')}`,
+    {
+      code: 'USAGE',
+      exit: 'usage',
+      hint: 'Name one by its UUID, or by `--function` and `--topic`.',
+    },
+  )
+}
+
 function notFound(uuid: string, all: readonly Mapping[]): SkkError {
   const meant = nearest(
     uuid,

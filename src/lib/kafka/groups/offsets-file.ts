@@ -1,5 +1,5 @@
 import {mkdir, readFile, writeFile} from 'node:fs/promises'
-import {dirname} from 'node:path'
+import {dirname, join} from 'node:path'
 
 import {SkkError} from '../../errors.js'
 
@@ -7,10 +7,10 @@ import {SkkError} from '../../errors.js'
 export type SavedOffset = {topic: string; partition: number; offset: number | null}
 
 /** The committed offsets of a group at a time, as a file: what a reset writes to be undone, and what it can be given. */
-export type OffsetsFile = {version: 1; group: string; cluster: string; savedAt: string; offsets: readonly SavedOffset[]}
+type OffsetsFile = {version: 1; group: string; cluster: string; savedAt: string; offsets: readonly SavedOffset[]}
 
 /** Writes a new file that only its owner may read; never over another one. Throws SkkError (local I/O). */
-export async function writeOffsetsFile(path: string, content: OffsetsFile): Promise<void> {
+async function writeOffsetsFile(path: string, content: OffsetsFile): Promise<void> {
   try {
     await mkdir(dirname(path), {recursive: true, mode: 0o700})
     await writeFile(path, `${JSON.stringify(content, null, 2)}\n`, {mode: 0o600, flag: 'wx'})
@@ -22,6 +22,26 @@ export async function writeOffsetsFile(path: string, content: OffsetsFile): Prom
       cause,
     })
   }
+}
+
+type Undo = {
+  group: string
+  cluster: string
+  /** What is going to be changed. */
+  moves: readonly {topic: string; partition: number; prior: number | null}[]
+}
+
+/**
+ * Writes what is committed now, so that a change of it can be undone; to a new file of `directory` unless `path` is given. Returns
+ * where. Throws SkkError (local I/O).
+ */
+export async function writeUndoFile({group, cluster, moves}: Undo, directory: string, path?: string): Promise<string> {
+  const savedAt = new Date().toISOString()
+  const name = `${encodeURIComponent(group).replaceAll('.', '%2E').slice(0, 100)}-${savedAt.replaceAll(':', '')}.json`
+  const file = path ?? join(directory, name)
+  const offsets = moves.map(({topic, partition, prior}) => ({topic, partition, offset: prior}))
+  await writeOffsetsFile(file, {version: 1, group, cluster, savedAt, offsets})
+  return file
 }
 
 /** The offsets in a file. Only `offsets` has to be there. Throws SkkError (local I/O, also for bad data). */

@@ -37,6 +37,17 @@ export type Move = {
   outOfRange: number | null
 }
 
+/** A move as a row of a table. */
+export const MOVE_COLUMNS = {
+  topic: ({topic}: Move) => topic,
+  partition: ({partition}: Move) => partition,
+  prior: ({prior}: Move) => prior ?? '-',
+  new: (move: Move) => move.new ?? '-',
+  delta: ({delta}: Move) => (delta === null ? '-' : delta > 0 ? `+${delta}` : delta),
+  'lag before': ({lagBefore}: Move) => lagBefore,
+  'lag after': ({lagAfter}: Move) => lagAfter,
+}
+
 export type ResetPlan = {
   /** One for all partitions, or the offsets of certain ones. */
   goal: Goal | {kind: 'saved'; offsets: readonly SavedOffset[]}
