@@ -192,15 +192,16 @@ export abstract class BaseCommand<C extends typeof Command> extends Command {
   /**
    * Asks before something that cannot be taken back or costs money; `--yes` answers. On a protected cluster every name is
    * typed, or given with `--confirm`. Returns when it is agreed; throws SkkError (usage) when it is not, or cannot be asked.
+   * `agreed`: another answer has stood for the yes already.
    */
   protected async confirm(
     question: string,
-    {names = [], target}: {names?: readonly string[]; target?: Target} = {},
+    {names = [], target, agreed = false}: {names?: readonly string[]; target?: Target; agreed?: boolean} = {},
   ): Promise<void> {
     const {yes = false, confirm = []} = this.flags as {yes?: boolean; confirm?: string[]}
     if (names.length > 0 && (await isProtected(target ?? (await this.target()), this.directories())))
       return this.confirmByName(question, names, confirm)
-    if (yes) return
+    if (yes || agreed) return
     if (!this.interactive()) {
       throw new SkkError(`"${question}" needs an answer, and there is no terminal to ask on`, {
         code: 'CONFIRMATION_REQUIRED',

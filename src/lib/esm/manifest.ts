@@ -1,7 +1,6 @@
 import type {MappingSettings, StartingPosition} from '../aws/mapping.js'
 import {parseDuration} from '../duration.js'
-import {SkkError} from '../errors.js'
-import {nearest} from '../nearest.js'
+import {isRecord, parseYaml, refuseUnknown, usage, wrong} from '../yaml-file.js'
 import type {Wanted} from './plan.js'
 
 /** A mapping of a file; `cluster` is a name or an ARN, and that of the context when it is left out. */
@@ -86,16 +85,7 @@ type Members = {
  * place and the nearest name for a member that there is not.
  */
 export async function readManifest(source: string, file: string): Promise<Declared[]> {
-  const {parseDocument} = await import('yaml')
-  const document = parseDocument(source)
-  const [failed] = document.errors
-  if (failed)
-    throw usage(
-      `"${file}" is not YAML: ${failed.message.split('\n')[0]?.replace(/[.:]$/, '')}`,
-      'Mend it, then run the same command again.',
-    )
-
-  const root: unknown = document.toJS()
+  const root = await parseYaml(source, file)
   if (root === null) return []
   if (!isRecord(root)) throw usage(`"${file}" must have "mappings"`, HINT)
   refuseUnknown(root, ['defaults', 'mappings'], `"${file}"`)
@@ -163,25 +153,9 @@ function readMembers(value: Record<string, unknown>, members: Record<string, Rea
   return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, members[key]!(one, `${key} of ${where}`)]))
 }
 
-function refuseUnknown(value: Record<string, unknown>, known: readonly string[], where: string): void {
-  const unknown = Object.keys(value).find((key) => !known.includes(key))
-  if (unknown === undefined) return
-  const meant = nearest(unknown, known)
-  throw usage(`unknown key "${unknown}" of ${where}`, meant ? `Did you mean "${meant}"?` : `Known are ${known.join(', ')}.`)
-}
-
 function ownTag(key: string, where: string): string {
   if (/^(?:aws:|skk:)/.test(key)) throw usage(`tag "${key}" of ${where} is reserved`, 'Choose another key.')
   return key
 }
 
 const HINT = 'Write it as `mappings: [{function: orders, topic: orders}]`.'
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date)
-
-const usage = (message: string, hint: string): SkkError => new SkkError(message, {code: 'USAGE', exit: 'usage', hint})
-
-function wrong(where: string, expected: string, value: unknown): never {
-  throw usage(`${where} must be ${expected}, not ${JSON.stringify(value)}`, 'Mend the file, then run the same command again.')
-}
