@@ -69,10 +69,10 @@ function mistakesIn(line: string, commands: Manifest['commands']): string[] {
     .replace(/[)"]+$/, '')
     .split(/\s+/)
     .slice(1)
-  const named = words.filter((word, index) => index < 2 && /^[a-z]/.test(word))
-  const id = [named.join(':'), named[0] ?? ''].find((candidate) => candidate in commands)
+  const named = words.filter((word, index) => index < 3 && /^[a-z]/.test(word))
+  const id = [3, 2, 1].map((length) => named.slice(0, length).join(':')).find((candidate) => candidate in commands)
   if (id === undefined) {
-    const isGroup = named.length === 1 && Object.keys(commands).some((known) => known.startsWith(`${named[0]}:`))
+    const isGroup = named.length > 0 && Object.keys(commands).some((known) => known.startsWith(`${named.join(':')}:`))
     const isPlaceholder = named.length === 0 && (words.length === 0 || /^(-|[A-Z…])/.test(words[0]!))
     return isGroup || isPlaceholder ? [] : [`no such command: ${line}`]
   }

@@ -22,7 +22,7 @@ it('finds the lines that people are told to type', () => expect(told.length).toB
 
 it.each(told)('$line ($where)', ({line}) => {
   const words = line.split(/\s+/).slice(1)
-  const id = [2, 1].map((length) => words.slice(0, length).join(' ')).find((known) => commands.has(known))
+  const id = [3, 2, 1].map((length) => words.slice(0, length).join(' ')).find((known) => commands.has(known))
   if (id === undefined) {
     // The program, a group of commands, or a command that is put in when the line is made.
     expect(

@@ -6,6 +6,7 @@ import type {ClusterRecord, ClusterStore, NewCluster} from './aws/msk.js'
 import {writeAtomically} from './data-dir.js'
 import {type Authentication, Broker} from './kafka/broker.js'
 import type {Listener} from './kafka/connection.js'
+import type {Faults} from './kafka/faults.js'
 import type {ApiProfile} from './kafka/profiles.js'
 import {type Serving, serve} from './kafka/server.js'
 
@@ -21,8 +22,13 @@ export type ClusterSettings = {
   /** How long a client may rest in the middle of something. */
   stallMs: number | undefined
   authentication: Authentication
+  faults: Faults
+  advertise: Advertise | undefined
   log(line: string): void
 }
+
+/** The address that clients are told instead of a listener's own: that of a proxy in front of it. */
+export type Advertise = (listener: Readonly<Listener>) => Promise<{host: string; port: number}>
 
 /** A wanted port; 0 picks one. `mayMove`: take another when it is taken. */
 export type Port = {wanted: number; mayMove: boolean}
@@ -134,17 +140,17 @@ export class Clusters implements ClusterStore {
 
   /** Opens the cluster's broker and listens; node i on port + i. Rejects with EADDRINUSE when a port that may not move is taken. */
   async start(record: ClusterRecord, port: Port, plaintextPort: Port | undefined): Promise<RunningCluster> {
-    const {nodes, profile, fsync, tls, authentication, stallMs, log} = this.#settings
+    const {nodes, profile, fsync, tls, authentication, faults, stallMs, advertise, log} = this.#settings
     const {name, arn, uuid} = record
-    const broker = await Broker.open({name, arn, dir: this.#dir(uuid), nodes, profile, fsync, authentication, log})
+    const broker = await Broker.open({name, arn, dir: this.#dir(uuid), nodes, profile, fsync, authentication, faults, log})
     const servings: Serving[] = []
     const listen = async (security: Listener['security'], wanted: Port): Promise<string> => {
       const listeners = await listenNodes(
         broker,
-        {security, port: wanted, tls: security === 'iam' ? tls : undefined, stallMs},
+        {security, port: wanted, tls: security === 'iam' ? tls : undefined, stallMs, advertise},
         servings,
       )
-      return listeners.map(({host, port: at}) => `${host}:${at}`).join(',')
+      return listeners.map(({host, port: at, advertised}) => `${advertised?.host ?? host}:${advertised?.port ?? at}`).join(',')
     }
     try {
       const bootstrap = await listen('iam', port)
@@ -228,16 +234,18 @@ type Listen = {
   port: Port
   tls: {key: string; cert: string} | undefined
   stallMs: number | undefined
+  advertise: Advertise | undefined
 }
 
 /** Listens for every node of the cluster; its listeners join `broker.listeners`, what to close joins `servings`. */
 async function listenNodes(broker: Broker, how: Listen, servings: Serving[]): Promise<Listener[]> {
-  const {security, port, tls} = how
+  const {security, port, tls, advertise} = how
   const listeners: Listener[] = []
   for (const [index, nodeId] of broker.nodeIds.entries()) {
     const wanted = port.wanted === 0 ? 0 : port.wanted + index
     const listener: Listener = {security, nodeId, host: '127.0.0.1', port: wanted, ...(tls && {tls})}
     servings.push(await serveOrMove(broker, listener, how))
+    if (advertise) listener.advertised = await advertise(listener)
     listeners.push(listener)
   }
   broker.listeners.push(...listeners)

@@ -44,8 +44,26 @@ function isAlive(pid: number): boolean {
   }
 }
 
+/**
+ * What one of the stack's routes about faults answers: `faults-add` a fault, the others a list of them. Throws SkkError (unavailable)
+ * when the stack does not answer, which includes that it did not like `input`.
+ */
+export async function askFaults<T>(
+  stack: Stack,
+  route: 'faults-add' | 'faults-list' | 'faults-clear',
+  input: object = {},
+): Promise<T> {
+  const answer = await ask<T>(stack, route, input)
+  if (answer !== undefined) return answer
+  throw new SkkError(`the stack with pid ${stack.pid} did not take "${route}"`, {
+    code: 'STACK_REFUSED',
+    exit: 'unavailable',
+    hint: 'If an older skk started it, run `skk local stop`, then `skk local start`.',
+  })
+}
+
 /** One of the stack's control routes; undefined when nobody answers there, or somebody else does. */
-function ask({endpoint, token}: Stack, route: 'health' | 'stop'): Promise<{pid: number} | undefined> {
+function ask<T = {pid: number}>({endpoint, token}: Stack, route: string, input?: object): Promise<T | undefined> {
   return new Promise((resolve) => {
     const asked = request(
       `${endpoint}/_skk/${route}`,
@@ -56,19 +74,19 @@ function ask({endpoint, token}: Stack, route: 'health' | 'stop'): Promise<{pid: 
         answer.on('data', (text: string) => {
           body += text
         })
-        answer.on('end', () => resolve(answer.statusCode === 200 ? parse(body) : undefined))
+        answer.on('end', () => resolve(answer.statusCode === 200 ? parse<T>(body) : undefined))
         answer.on('error', () => resolve(undefined))
       },
     )
     asked.on('timeout', () => asked.destroy())
     asked.on('error', () => resolve(undefined))
-    asked.end()
+    asked.end(input && JSON.stringify(input))
   })
 }
 
-function parse(body: string): {pid: number} | undefined {
+function parse<T>(body: string): T | undefined {
   try {
-    return JSON.parse(body) as {pid: number}
+    return JSON.parse(body) as T
   } catch {
     return undefined
   }

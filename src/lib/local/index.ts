@@ -4,10 +4,12 @@ import {hostname} from 'node:os'
 import {SkkError} from '../errors.js'
 import {lambdaRoutes} from './aws/lambda.js'
 import {mskRoutes} from './aws/msk.js'
-import {serveHttp} from './aws/server.js'
-import {Clusters, type Port, type RunningCluster} from './clusters.js'
+import {type Control, serveHttp} from './aws/server.js'
+import {type Advertise, Clusters, type Port, type RunningCluster} from './clusters.js'
 import {claimDataDir, releaseDataDir, type Stack, writeStack} from './data-dir.js'
 import {type Identity, loadIdentities} from './iam-file.js'
+import {readFaultRule} from './kafka/fault-rule.js'
+import {Faults} from './kafka/faults.js'
 import type {ApiProfile} from './kafka/profiles.js'
 import {Functions} from './lambda/functions.js'
 import {Mappings} from './lambda/mappings.js'
@@ -33,6 +35,8 @@ export type LocalOptions = {
   lambdaRate?: number
   /** How long a Kafka client may rest in the middle of a frame, an answer or a login; 10 s by default. */
   stallMs?: number
+  /** For tests that put a proxy in front of each node: the address that clients are told instead of the node's own. */
+  advertise?: Advertise
   /** What the stack has to tell, a line at a time: denials, failed authentications, recoveries. */
   log?(line: string): void
 }
@@ -42,6 +46,8 @@ export type Local = Stack & {
   stop(): Promise<void>
   /** Resolves when somebody asked for a stop over the control route. */
   stopRequested: Promise<void>
+  /** What goes wrong on purpose, in every cluster of the stack. */
+  faults: Faults
   /** What the user should know, lowercase sentences without full stop. */
   warnings: readonly string[]
 }
@@ -68,6 +74,7 @@ export async function startLocal(options: LocalOptions): Promise<Local> {
   }
   try {
     const certificate = options.tls ? await (await import('./tls.js')).certificates(dataDir) : undefined
+    const faults = new Faults()
     const clusters = new Clusters({
       dataDir,
       region,
@@ -78,6 +85,8 @@ export async function startLocal(options: LocalOptions): Promise<Local> {
       tls: certificate,
       createDelayMs,
       stallMs: options.stallMs,
+      faults,
+      advertise: options.advertise,
       authentication: {identities, region, hostNames: ['127.0.0.1', 'localhost', '::1', hostname()]},
       log,
     })
@@ -120,6 +129,7 @@ export async function startLocal(options: LocalOptions): Promise<Local> {
         requestStop()
         return health()
       },
+      ...faultRoutes(faults),
     }
     const http = await onPort(options.httpPort ?? ANY_PORT, (port) =>
       serveHttp({
@@ -165,12 +175,19 @@ export async function startLocal(options: LocalOptions): Promise<Local> {
       dataDir,
     }
     await writeStack(dataDir, stack)
-    return {...stack, stop, stopRequested, warnings: identities.warnings}
+    return {...stack, stop, stopRequested, faults, warnings: identities.warnings}
   } catch (error) {
     await stop()
     throw error
   }
 }
+
+/** What `skk local faults` asks for. */
+const faultRoutes = (faults: Faults): Control => ({
+  'faults-add': async (rule) => faults.add(readFaultRule(rule)),
+  'faults-list': async () => faults.list(),
+  'faults-clear': async ({id}) => faults.clear(typeof id === 'number' ? id : undefined),
+})
 
 /** What a function needs to reach this stack and nothing else: the stack's own keys, made up, and its endpoints. */
 function stackEnvironment(endpoint: string, identity: Identity, caFile: string | undefined): Record<string, string> {

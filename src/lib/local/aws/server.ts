@@ -1,6 +1,7 @@
 import {randomUUID} from 'node:crypto'
 import {createServer, type IncomingMessage, type Server, type ServerResponse} from 'node:http'
 import type {AddressInfo} from 'node:net'
+import {SkkError} from '../../errors.js'
 import type {Identities} from '../iam-file.js'
 import type {Principal} from '../kafka/authorize.js'
 import {AwsError} from './error.js'
@@ -41,6 +42,9 @@ export type Route = {
   handle(request: AwsRequest): AwsResponse | Promise<AwsResponse>
 }
 
+/** The stack's own routes, by name; each is given the JSON object that was sent, and throws SkkError for what is wrong with it. */
+export type Control = Readonly<Record<string, (input: Readonly<Record<string, unknown>>) => Promise<unknown>>>
+
 export type HttpOptions = {
   /** 0 picks one. */
   port: number
@@ -50,7 +54,7 @@ export type HttpOptions = {
   /** The random token that a call of `control` carries in the header `x-skk-token`. */
   controlToken: string
   /** What `/_skk/NAME` runs, by its name; answered with what it returns, as JSON. */
-  control: Readonly<Record<string, () => Promise<unknown>>>
+  control: Control
   /** Epoch milliseconds. */
   now?(): number
   log?(line: string): void
@@ -164,7 +168,8 @@ async function respond(request: IncomingMessage, options: HttpOptions): Promise<
   refuseBrowsers(headers, request.socket.localPort!)
   const [, rawPath, rawQuery = ''] = /^(\/[^?#]*)(?:\?(.*))?$/.exec(request.url ?? '') ?? []
   if (rawPath === undefined) throw new AwsError(400, 'BadRequestException', 'The request target is not a path.')
-  if (rawPath.startsWith('/_skk/')) return {status: 200, body: (await runControl(rawPath.slice(6), headers, options)) ?? {}}
+  if (rawPath.startsWith('/_skk/'))
+    return {status: 200, body: (await runControl(rawPath.slice(6), request, headers, options)) ?? {}}
 
   const method = request.method ?? ''
   const {route, path} = findRoute(options.routes, method, rawPath)
@@ -208,13 +213,24 @@ function refuseBrowsers(headers: readonly Parameter[], port: number): void {
   }
 }
 
-async function runControl(name: string, headers: readonly Parameter[], {control, controlToken}: HttpOptions): Promise<unknown> {
+async function runControl(
+  name: string,
+  request: IncomingMessage,
+  headers: readonly Parameter[],
+  {control, controlToken}: HttpOptions,
+): Promise<unknown> {
   const token = headers.find(([header]) => header.toLowerCase() === CONTROL_TOKEN_HEADER)?.[1]
   if (token === undefined || !equalInConstantTime(controlToken, token)) {
     throw new AwsError(403, 'ForbiddenException', `The header ${CONTROL_TOKEN_HEADER} is not that of this stack.`)
   }
   if (!Object.hasOwn(control, name)) throw new AwsError(404, 'NotFoundException', 'There is no such control route.')
-  return control[name]!()
+  const input = parseJsonObject(await readBody(request, MAX_BODY_BYTES))
+  try {
+    return await control[name]!(input)
+  } catch (error) {
+    if (error instanceof SkkError) throw new AwsError(400, 'BadRequestException', error.message)
+    throw error
+  }
 }
 
 function findRoute(routes: readonly Route[], method: string, rawPath: string) {

@@ -4,6 +4,7 @@ import {dirname, join} from 'node:path'
 
 import type {Identities} from '../iam-file.js'
 import type {Connection, Listener} from './connection.js'
+import {Faults} from './faults.js'
 import {GroupCoordinator} from './groups.js'
 import {syncDirectory} from './log/files.js'
 import {PartitionLog} from './log.js'
@@ -34,6 +35,8 @@ export type BrokerOptions = {
   fsync: boolean
   /** Whom SASL knows, and what its tokens must be made for. */
   authentication: Authentication
+  /** What goes wrong on purpose; shared by the clusters of a stack. */
+  faults?: Faults
   log(line: string): void
 }
 
@@ -64,6 +67,7 @@ export class Broker {
   readonly groups: GroupCoordinator
   readonly listeners: Listener[] = []
   readonly authentication: Authentication
+  readonly faults: Faults
   readonly log: (line: string) => void
   readonly #dir: string
   readonly #fsync: boolean
@@ -73,11 +77,12 @@ export class Broker {
   #reservedProducerIds = 0
   #changes: Promise<unknown> = Promise.resolve()
 
-  private constructor({name, arn, dir, nodes, profile, fsync, authentication, log}: BrokerOptions) {
+  private constructor({name, arn, dir, nodes, profile, fsync, authentication, faults, log}: BrokerOptions) {
     this.name = name
     this.arn = arn
     this.profile = profile
     this.authentication = authentication
+    this.faults = faults ?? new Faults()
     this.serverless = isServerless(profile)
     this.log = log
     this.#dir = dir
@@ -276,7 +281,7 @@ export class Broker {
   endpointsFor({listener}: Connection): {nodeId: number; host: string; port: number}[] {
     return this.listeners
       .filter(({security}) => security === listener.security)
-      .map(({nodeId, host, port}) => ({nodeId, host, port}))
+      .map(({nodeId, host, port, advertised}) => ({nodeId, host, port, ...advertised}))
   }
 
   /** The ARN of a topic or group: the cluster's with another resource type, and the name behind it. */

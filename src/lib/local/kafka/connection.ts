@@ -5,9 +5,10 @@ import type {Holder} from './memory.js'
 export type Listener = {
   security: 'iam' | 'plaintext'
   nodeId: number
-  /** What Metadata advertises. */
   host: string
   port: number
+  /** What Metadata says instead, where something stands in front of the node. */
+  advertised?: {host: string; port: number}
   tls?: {key: string; cert: string}
 }
 

@@ -8,6 +8,7 @@ import {apis} from './api/index.js'
 import {anonymous} from './authorize.js'
 import type {Broker} from './broker.js'
 import type {Connection, Listener} from './connection.js'
+import {answerWithFaults} from './fault-answers.js'
 import {frames} from './frames.js'
 import {Memory} from './memory.js'
 import {advertised, servedVersions} from './profiles.js'
@@ -238,7 +239,9 @@ async function answer(frame: Buffer, broker: Broker, connection: Connection): Pr
   const request = decode<object>(apiKey, 'request', apiVersion, reader)
   memory.keep(held + reader.elements * ELEMENT_BYTES)
   if (reader.elements > MANY_ELEMENTS) await immediate() // others first: it will keep the event loop for long
-  const response = await unlessClosed(api.handle(request, callOf(header, clientId, broker, connection)), connection.closed)
+  const call = callOf(header, clientId, broker, connection)
+  const handled = broker.faults.any ? answerWithFaults(api, request, call) : api.handle(request, call)
+  const response = await unlessClosed(handled, connection.closed)
   if (!response) return null
   const writer = responseTo(header)
   encode(apiKey, 'response', apiVersion, response, writer)
