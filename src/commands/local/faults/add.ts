@@ -41,7 +41,7 @@ export default class LocalFaultsAdd extends BaseCommand<typeof LocalFaultsAdd> {
     topic: Flags.string({description: 'only requests that name this topic'}),
     partition: whole('only requests that name this partition'),
     node: whole('only requests to the node with this id'),
-    'error-code': Flags.integer({description: "Kafka's number of the error, for --action error", min: -1}),
+    'error-code': Flags.integer({description: 'number that Kafka gives the error, for --action error', min: -1}),
     delay: durationFlag({description: 'how long, for --action delay and throttle'}),
     skip: whole('how many requests pass before the first'),
     times: Flags.integer({description: 'how many requests it happens to', default: 1, min: 1, exclusive: ['forever']}),
