@@ -103,19 +103,25 @@ async function checkBrokers(wanted: readonly Wanted[], kafka: () => Promise<Kafk
   }
 }
 
+const TO_TOPIC = 'kafka://'
+
 async function checkTopicAndGroup(cluster: Cluster, wanted: Wanted): Promise<Check[]> {
-  const {topic} = wanted
+  const {topic, settings} = wanted
   const group = groupOf(wanted)
+  const failed = settings.onFailure?.startsWith(TO_TOPIC) ? settings.onFailure.slice(TO_TOPIC.length) : undefined
   return runChecks({
     [`topic ${topic}`]: async () => {
-      const found = await describeTopic(cluster, topic).catch((error: unknown) => {
-        if (error instanceof SkkError && error.code === 'TOPIC_NOT_FOUND') return undefined
-        throw error
-      })
+      const found = await findTopic(cluster, topic)
       if (!found) return {status: 'failed', detail: `topic "${topic}" does not exist`}
       const limit = found.configs?.find(({name}) => name === 'max.message.bytes')?.value
       return checkRecordSize(topic, Number(limit ?? 0))
     },
+    ...(failed !== undefined && {
+      [`topic ${failed}`]: async (): Promise<Finding> =>
+        (await findTopic(cluster, failed))
+          ? undefined
+          : {status: 'failed', detail: `topic "${failed}", the on-failure destination, does not exist`},
+    }),
     [`group ${group}`]: async () => {
       const committed = await committedOf(cluster, group)
       if (!committed.some((one) => one.topic === topic)) return undefined
@@ -126,3 +132,9 @@ async function checkTopicAndGroup(cluster: Cluster, wanted: Wanted): Promise<Che
     },
   })
 }
+
+const findTopic = (cluster: Cluster, topic: string) =>
+  describeTopic(cluster, topic).catch((error: unknown) => {
+    if (error instanceof SkkError && error.code === 'TOPIC_NOT_FOUND') return undefined
+    throw error
+  })

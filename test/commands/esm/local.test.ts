@@ -65,8 +65,14 @@ it('describe tells how far behind a mapping is', async () => {
 it('a topic that does not exist is 3 before anything is made', async () => {
   const {code, stderr} = await run('esm attach --function f --topic nowhere')
 
+  const destination = await run('esm attach --function f --topic quiet --group g --on-failure kafka://nowhere --replace')
+
   expect(code).toBe(3)
   expect(stderr).toContain('error: preflight: topic "nowhere" does not exist')
+  expect(destination).toMatchObject({
+    code: 3,
+    stderr: expect.stringContaining('topic "nowhere", the on-failure destination, does not exist'),
+  })
   expect(JSON.parse((await run('esm list --json')).stdout)).not.toContainEqual(expect.objectContaining({topic: 'nowhere'}))
 })
 
