@@ -42,7 +42,14 @@ describe('the package', () => {
   })
 
   it('has what it needs, and nothing of the workshop', () => {
-    const wanted = ['bin/run.js', 'bin/check-node.js', 'examples/orders.jsonl', 'oclif.manifest.json', 'dist/lib/start.js']
+    const wanted = [
+      'bin/run.js',
+      'bin/check-node.js',
+      'examples/orders.jsonl',
+      'examples/count-orders/handler.mjs',
+      'oclif.manifest.json',
+      'dist/lib/start.js',
+    ]
     const documents = ['package.json', 'README.md', 'CHANGELOG.md', 'FIDELITY.md', 'LICENSE', 'NOTICE']
 
     expect(files).toEqual(expect.arrayContaining([...wanted, ...documents]))
@@ -77,6 +84,7 @@ describe('the package', () => {
     const demo = await skk(['demo'], {home, program, env: {npm_command: 'run'}})
     await rm(join(home.directory, 'bin', 'skk')) // after `npm ci && npm run demo` there is only npx
     expect(demo).toMatchObject({code: 0, stdout: expect.stringContaining('10000 records in, 10000 records out, the same bytes')})
+    expect(demo.stdout).toMatch(/^1\d{4} records delivered to function "count-orders", lag 0$/m)
     const lines = (demo.stderr.split('Now you:')[1] ?? '').split('\n').filter((line) => line.startsWith('  '))
     expect(lines.length).toBeGreaterThan(3)
 

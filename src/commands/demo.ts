@@ -4,14 +4,19 @@ import {existsSync} from 'node:fs'
 import {mkdtemp, readFile, rm} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join, relative} from 'node:path'
+import type {Readable} from 'node:stream'
+import {text} from 'node:stream/consumers'
 import {fileURLToPath} from 'node:url'
 
 import {BaseCommand} from '../lib/base-command.js'
 import {SkkError} from '../lib/errors.js'
 
-type Demo = {records: number; sha256: string; seconds: number}
+type Demo = {records: number; sha256: string; delivered: number; seconds: number}
 
 const ORDERS = fileURLToPath(new URL('../../examples/orders.jsonl', import.meta.url))
+const HANDLER = fileURLToPath(new URL('../../examples/count-orders', import.meta.url))
+const FUNCTION = 'count-orders'
+const DELIVERY_MS = 30_000
 
 export default class DemoCommand extends BaseCommand<typeof DemoCommand> {
   static override description = 'run the main job end to end on a throw-away local stack'
@@ -23,7 +28,7 @@ export default class DemoCommand extends BaseCommand<typeof DemoCommand> {
     const skk = (...args: string[]): Promise<void> => this.step(dir, args)
     let isRunning = false
     const cleanUp = async (): Promise<void> => {
-      if (isRunning) await runSkk(dir, ['local', 'stop', '--quiet'], 'ignore')
+      if (isRunning) await runSkk(dir, ['local', 'stop', '--quiet'], 'ignore').ended
       isRunning = false
       await rm(dir, {recursive: true, force: true})
     }
@@ -40,14 +45,22 @@ export default class DemoCommand extends BaseCommand<typeof DemoCommand> {
       await skk('produce', 'orders', '--file', file)
       await skk('consume', 'orders', '--output-file', back)
       const result = await compare(ORDERS, back)
+      this.note('A Lambda function that the topic feeds, through an event-source mapping:')
+      await skk('functions', 'deploy', shownPath(HANDLER))
+      await skk('esm', 'attach', '--function', FUNCTION, '--topic', 'orders', '--batch-size', '5000', '--retry')
+      await untilDelivered(dir)
+      await skk('groups', 'describe', `${FUNCTION}.orders`)
+      await skk('functions', 'logs', FUNCTION)
+      const delivered = await countDelivered(dir, result.records)
       await skk('local', 'stop')
       const seconds = (Date.now() - started) / 1000
       this.log(
         `${result.records} records in, ${result.records} records out, the same bytes: sha256 ${result.sha256} (lines sorted)`,
       )
+      this.log(`${delivered} records delivered to function "${FUNCTION}", lag 0`)
       this.log(`${seconds.toFixed(1)} s`)
-      this.note(nowYou(file))
-      return {...result, seconds}
+      this.note(nowYou(file, shownPath(HANDLER)))
+      return {...result, delivered, seconds}
     } finally {
       await cleanUp()
     }
@@ -60,7 +73,7 @@ export default class DemoCommand extends BaseCommand<typeof DemoCommand> {
       dir,
       [...args, ...(this.flags.quiet ? ['--quiet'] : [])],
       this.jsonEnabled() ? 'ignore' : 'inherit',
-    )
+    ).ended
     if (exitCode === 0) return
     throw new SkkError(`\`skk ${args.join(' ')}\` ended with exit code ${exitCode}`, {
       code: 'DEMO_FAILED',
@@ -71,7 +84,11 @@ export default class DemoCommand extends BaseCommand<typeof DemoCommand> {
 }
 
 /** Runs this very skk with a home of its own, so that nothing of the user's is read or changed. */
-function runSkk(dir: string, args: readonly string[], output: 'inherit' | 'ignore'): Promise<number | null> {
+function runSkk(
+  dir: string,
+  args: readonly string[],
+  output: 'inherit' | 'ignore' | 'pipe',
+): {ended: Promise<number | null>; stdout: Readable | null} {
   const foreign = /^(AWS_|SKK_|KAFKA_|XDG_)/
   const kept = Object.entries(process.env).filter(([name]) => !foreign.test(name))
   const home = {
@@ -81,28 +98,50 @@ function runSkk(dir: string, args: readonly string[], output: 'inherit' | 'ignor
     XDG_CACHE_HOME: join(dir, 'cache'),
   }
   const child = spawn(process.execPath, [process.argv[1]!, ...args], {
-    stdio: ['ignore', output, output === 'ignore' ? 'ignore' : 'inherit'],
+    stdio: ['ignore', output, output === 'inherit' ? 'inherit' : 'ignore'],
     env: {...Object.fromEntries(kept), ...home, LOCALAPPDATA: dir},
   })
-  return new Promise((resolve, reject) => {
+  const ended = new Promise<number | null>((resolve, reject) => {
     child.once('error', reject)
     child.once('exit', resolve)
   })
+  return {ended, stdout: child.stdout}
+}
+
+/** Returns when the mapping's group has no lag. Throws SkkError when it still has after a while. */
+async function untilDelivered(dir: string): Promise<void> {
+  const end = Date.now() + DELIVERY_MS
+  for (;;) {
+    const exitCode = await runSkk(dir, ['groups', 'describe', `${FUNCTION}.orders`, '--fail-over', '0'], 'ignore').ended
+    if (exitCode === 0) return
+    if (Date.now() > end) throw mismatch(`the function did not get all records within ${DELIVERY_MS / 1000} s`)
+  }
+}
+
+/** How many records the function says that it got. Throws SkkError when they are not all: a mapping delivers at least once. */
+async function countDelivered(dir: string, wanted: number): Promise<number> {
+  const {ended, stdout} = runSkk(dir, ['functions', 'logs', FUNCTION, '--json'], 'pipe')
+  const [log] = await Promise.all([text(stdout!), ended])
+  const delivered = [...log.matchAll(/\\t(\d+) orders,/g)].reduce((sum, [, count]) => sum + Number(count), 0)
+  if (delivered >= wanted) return delivered
+  throw mismatch(`${wanted} records went in, the function got ${delivered}`)
 }
 
 /** Kafka keeps the order within a partition only, so the lines are compared sorted. Throws SkkError when they differ. */
 async function compare(sent: string, received: string): Promise<{records: number; sha256: string}> {
   const [input, output] = await Promise.all([sortedLines(sent), sortedLines(received)])
   if (input.sha256 === output.sha256) return input
-  throw new SkkError(
+  throw mismatch(
     `${input.records} records went in (sha256 ${input.sha256}), ${output.records} came out (sha256 ${output.sha256})`,
-    {
-      code: 'DEMO_MISMATCH',
-      exit: 'partial',
-      hint: 'This is a bug in skk; run `skk demo --debug` and report what it prints.',
-    },
   )
 }
+
+const mismatch = (message: string): SkkError =>
+  new SkkError(message, {
+    code: 'DEMO_MISMATCH',
+    exit: 'partial',
+    hint: 'This is a bug in skk; run `skk demo --debug` and report what it prints.',
+  })
 
 async function sortedLines(file: string): Promise<{records: number; sha256: string}> {
   const lines = (await readFile(file, 'latin1')).split('\n').slice(0, -1).sort()
@@ -115,7 +154,7 @@ function shownPath(file: string): string {
   return existsSync(path) && !path.startsWith('..') ? path : file
 }
 
-const nowYou = (file: string): string => `
+const nowYou = (file: string, handler: string): string => `
 Now you:
 
   skk local start
@@ -123,4 +162,7 @@ Now you:
   skk produce orders --file ${file}
   skk consume orders --limit 3
   skk topics describe orders
+  skk functions deploy ${handler}
+  skk esm attach --function ${FUNCTION} --topic orders --retry
+  skk functions logs ${FUNCTION}
   skk local stop`
