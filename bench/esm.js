@@ -2,9 +2,10 @@
 /**
  * Attaching many functions at once to an endpoint that throttles: skk's engine beside what a parallel create does with the SDK's
  * own retry, and without any. The endpoint is simulated (test/support/scripted-lambda.ts): Lambda's limit of creates is not
- * published. `--kills N` ends `skk esm apply` N times at random points and runs it again.
+ * published. `--kills N` ends `skk esm apply` N times at random points and runs it again. `--delivery` measures how fast the stack
+ * delivers (bench/delivery.js).
  *
- *   npm run build && node bench/esm.js [--kills 50] [--seed 1]
+ *   npm run build && node bench/esm.js [--kills 50] [--seed 1] [--delivery]
  */
 import {execFileSync, spawn} from 'node:child_process'
 import {mkdtempSync, rmSync, symlinkSync, writeFileSync} from 'node:fs'
@@ -22,14 +23,22 @@ import {attachAll, readExisting} from '../dist/lib/esm/attach.js'
 import {noJournal} from '../dist/lib/esm/journal.js'
 import {createPace} from '../dist/lib/esm/pace.js'
 import {planMapping} from '../dist/lib/esm/plan.js'
+import {delivery} from './delivery.js'
 
-const {values} = parseArgs({options: {kills: {type: 'string', default: '0'}, seed: {type: 'string', default: '1'}}})
+const {values} = parseArgs({
+  options: {
+    kills: {type: 'string', default: '0'},
+    seed: {type: 'string', default: '1'},
+    delivery: {type: 'boolean', default: false},
+  },
+})
 const directory = mkdtempSync(join(tmpdir(), 'skk-bench-esm-'))
 const {scriptedLambda, CLUSTER, REGION} = await compiled('test/support/scripted-lambda.ts', 'scripted-lambda.js')
 const credentials = {accessKeyId: 'test', secretAccessKey: 'test'}
 
 try {
-  if (Number(values.kills) > 0) await kills(Number(values.kills), Number(values.seed))
+  if (values.delivery) await delivery(directory)
+  else if (Number(values.kills) > 0) await kills(Number(values.kills), Number(values.seed))
   else await table()
 } finally {
   rmSync(directory, {recursive: true, force: true})
