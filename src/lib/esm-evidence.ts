@@ -1,4 +1,5 @@
 import {latestPoint, type Metric} from './aws/cloudwatch.js'
+import {sumOffsetLag} from './aws/group-lag.js'
 import type {Mapping} from './aws/mapping.js'
 import type {Access} from './aws/msk.js'
 import {withCluster, within} from './kafka/client.js'
@@ -116,8 +117,8 @@ export async function lagOf(kafka: () => Promise<KafkaTarget>, access: Access | 
   }
 }
 
-async function lagOfCloudWatch(access: Access, mapping: Mapping): Promise<Lag> {
-  const point = await latestPoint(access, sumOffsetLag(mapping))
+async function lagOfCloudWatch(access: Access, {eventSourceArn, topic, group, uuid}: Mapping): Promise<Lag> {
+  const point = await latestPoint(access, sumOffsetLag(eventSourceArn.split('/')[1] ?? '', group ?? uuid, topic))
   return point
     ? {records: point.value, source: 'CloudWatch', at: point.at.toISOString()}
     : {records: null, reason: 'there is no route to the brokers, and CloudWatch has no lag of the last 15 minutes'}
@@ -130,10 +131,3 @@ const lagOfBrokers = (kafka: () => Promise<KafkaTarget>, {group, uuid, topic}: M
     const partitions = (await lagsOf(cluster, found)).filter((one) => one.topic === topic)
     return partitions.length === 0 ? null : partitions.reduce((sum, {lag}) => sum + Math.max(0, lag ?? 0), 0)
   })
-
-const sumOffsetLag = ({eventSourceArn, topic, group, uuid}: Mapping): Metric => ({
-  namespace: 'AWS/Kafka',
-  name: 'SumOffsetLag',
-  dimensions: {'Cluster Name': eventSourceArn.split('/')[1] ?? '', 'Consumer Group': group ?? uuid, Topic: topic},
-  statistic: 'Sum',
-})

@@ -2,19 +2,23 @@ import {setTimeout as delay} from 'node:timers/promises'
 
 import {Args, Flags} from '@oclif/core'
 
+import {groupLag, type LagFromMetrics} from '../../lib/aws/group-lag.js'
 import {BaseCommand, durationFlag} from '../../lib/base-command.js'
+import {isLocal} from '../../lib/contexts/bootstrap.js'
 import {formatDuration, parseDuration} from '../../lib/duration.js'
-import {EXIT} from '../../lib/errors.js'
+import {EXIT, SkkError} from '../../lib/errors.js'
 import {withCluster} from '../../lib/kafka/client.js'
-import type {Cluster} from '../../lib/kafka/cluster.js'
 import {asSkkError} from '../../lib/kafka/errors.js'
-import {type Bound, failureOfLag} from '../../lib/kafka/groups/bound.js'
+import {type Bound, failureOfLag, failureOfMetrics} from '../../lib/kafka/groups/bound.js'
 import {groupQuestion} from '../../lib/kafka/groups/question.js'
 import {type Lagging, lagReport, lagWatch} from '../../lib/kafka/groups/report.js'
 import {requireGroup} from '../../lib/kafka/groups.js'
 import type {KafkaTarget} from '../../lib/kafka/target.js'
 import {sanitizeJson} from '../../lib/output/sanitize.js'
 import {write} from '../../lib/output/stdout.js'
+
+type Report = Lagging | LagFromMetrics
+type Look = () => Promise<Report>
 
 const INTERVAL_MS = 5_000
 /** In a row. */
@@ -28,7 +32,8 @@ Lag in time is the age of the next record that the group wants. Where the group 
 partition holds counts as lag. --watch adds how long it will take to clear the lag, at the rate since it began to look; under
 --json it prints one line of JSON each time.
 
-With --fail-over the exit code is 6 as soon as one partition lags by more`
+With --fail-over the exit code is 6 as soon as one partition lags by more. Without a route to the brokers of an MSK cluster the lag
+is CloudWatch's, by topic and a minute or two old`
 
   static override examples = [
     '<%= config.bin %> <%= command.id %> billing',
@@ -50,15 +55,45 @@ With --fail-over the exit code is 6 as soon as one partition lags by more`
     }),
   }
 
-  async run(): Promise<Lagging | undefined> {
+  async run(): Promise<Report | undefined> {
     const {group} = await this.answers(this.args.group === undefined ? {group: groupQuestion(() => this.kafka())} : {})
     const name = this.args.group ?? group!
     const kafka = await this.kafka()
-    return withCluster(kafka, (cluster) => (this.flags.watch ? this.watch(cluster, name, kafka) : this.once(cluster, name)))
+    try {
+      return await withCluster(kafka, (cluster) =>
+        this.describe(async () => lagReport(cluster, await requireGroup(cluster, name)), kafka),
+      )
+    } catch (error) {
+      const look = await this.fromMetrics(asSkkError(error, kafka), name)
+      if (!look) throw error
+      return this.describe(look, kafka)
+    }
   }
 
-  private async once(cluster: Cluster, name: string): Promise<Lagging> {
-    const report = await lagReport(cluster, await requireGroup(cluster, name))
+  private describe(look: Look, kafka: KafkaTarget): Promise<Report | undefined> {
+    return this.flags.watch ? this.watch(look, kafka) : this.once(look)
+  }
+
+  /** CloudWatch's word where there is no route to the brokers, as from a laptop; undefined where it is none that helps. */
+  private async fromMetrics(failure: SkkError, name: string): Promise<Look | undefined> {
+    const target = await this.target()
+    if (failure.exitCode !== EXIT.unavailable || failure.code === 'LAG_UNKNOWN') return undefined
+    if (target.cluster === undefined || isLocal(target)) return undefined
+    const {region, credentials, timeoutMs} = target
+    const access = {region, credentials, timeoutMs, endpointUrl: undefined}
+    const cluster = target.cluster.split('/')[1] ?? target.cluster
+    const look = () =>
+      groupLag(access, cluster, name).catch((error: Error) => {
+        throw withReason(failure, `CloudWatch cannot be asked either: ${error.message}`)
+      })
+    const first = await look()
+    if (!first) throw withReason(failure, `CloudWatch has no lag of group "${name}" of the last 15 minutes`)
+    this.warn(`${failure.message}; what follows is CloudWatch's, as of ${first.at}`)
+    return async () => (await look()) ?? first
+  }
+
+  private async once(look: Look): Promise<Report> {
+    const report = await look()
     this.show(report)
     const failure = this.failure(report)
     if (!failure) return report
@@ -66,13 +101,14 @@ With --fail-over the exit code is 6 as soon as one partition lags by more`
     throw failure
   }
 
-  private async watch(cluster: Cluster, name: string, kafka: KafkaTarget): Promise<undefined> {
+  private async watch(look: Look, kafka: KafkaTarget): Promise<undefined> {
     const stop = new AbortController()
     this.onStop(() => stop.abort())
     const withRates = lagWatch()
     for (let failed = 0; !stop.signal.aborted; ) {
       try {
-        this.showLook(withRates(await lagReport(cluster, await requireGroup(cluster, name))))
+        const report = await look()
+        this.showLook(report.source === 'brokers' ? withRates(report) : report)
         failed = 0
       } catch (error) {
         // A leader that moves is no reason to end.
@@ -84,7 +120,7 @@ With --fail-over the exit code is 6 as soon as one partition lags by more`
     }
   }
 
-  private showLook(report: Lagging): void {
+  private showLook(report: Report): void {
     if (this.jsonEnabled()) write(`${sanitizeJson(JSON.stringify(this.toSuccessJson(report)))}\n`)
     else this.log(process.stdout.isTTY ? CLEAR_SCREEN : '')
     this.show(report)
@@ -92,12 +128,25 @@ With --fail-over the exit code is 6 as soon as one partition lags by more`
     if (failure) throw failure
   }
 
-  private failure(report: Lagging) {
+  private failure(report: Report) {
     const bound = this.flags['fail-over']
-    return bound && failureOfLag(report, bound)
+    if (!bound) return undefined
+    return report.source === 'brokers' ? failureOfLag(report, bound) : failureOfMetrics(report, bound)
   }
 
-  private show(report: Lagging): void {
+  private show(report: Report): void {
+    if (report.source === 'brokers') this.showGroup(report)
+    else
+      this.table(report.topics, {
+        group: () => report.name,
+        topic: ({topic}) => topic,
+        lag: ({lag}) => lag,
+        'clear in': ({timeToClearMs}) => timeText(timeToClearMs),
+        'as of': ({at}) => at,
+      })
+  }
+
+  private showGroup(report: Lagging): void {
     const {watch, plain} = this.flags
     if (!plain) {
       this.table([report], {
@@ -147,6 +196,14 @@ With --fail-over the exit code is 6 as soon as one partition lags by more`
     }
   }
 }
+
+const withReason = (failure: SkkError, reason: string): SkkError =>
+  new SkkError(`${failure.message}; ${reason}`, {
+    code: failure.code,
+    exit: 'unavailable',
+    ...(failure.hint && {hint: failure.hint}),
+    cause: failure,
+  })
 
 const boundOf = (text: string): Bound => (/^\d{1,15}$/.test(text) ? {records: Number(text)} : {ms: parseDuration(text), text})
 

@@ -1,15 +1,14 @@
-import {createServer} from 'node:http'
-import type {AddressInfo} from 'node:net'
-import {json} from 'node:stream/consumers'
+import {afterEach, expect, it, vi} from 'vitest'
 
-import {afterEach, expect, it, onTestFinished, vi} from 'vitest'
-
-import {latestPoint, type Metric} from '../../../src/lib/aws/cloudwatch.js'
+import {findMetrics, latestPoint, type Metric} from '../../../src/lib/aws/cloudwatch.js'
+import {groupLag} from '../../../src/lib/aws/group-lag.js'
+import {lagMetrics, scriptedCloudWatch} from '../../support/scripted-cloudwatch.js'
 
 afterEach(() => {
   vi.unstubAllEnvs()
 })
 
+const AT = 1_790_000_000
 const access = {
   region: 'us-east-1',
   endpointUrl: undefined,
@@ -24,30 +23,20 @@ const lag: Metric = {
   statistic: 'Sum',
 }
 
-/** CloudWatch, as far as GetMetricData goes, with this answer; what was asked. */
-async function scripted(body: object, status = 200): Promise<any[]> {
-  const asked: any[] = []
-  const server = createServer(async (request, response) => {
-    asked.push(await json(request))
-    response.writeHead(status, {'content-type': 'application/x-amz-json-1.0'})
-    response.end(JSON.stringify(body))
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  onTestFinished(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  vi.stubEnv('AWS_ENDPOINT_URL_CLOUDWATCH', `http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+async function scripted(answer: Parameters<typeof scriptedCloudWatch>[0]) {
+  const {url, asked} = await scriptedCloudWatch(answer)
+  vi.stubEnv('AWS_ENDPOINT_URL_CLOUDWATCH', url)
   return asked
 }
 
 it('reads the newest point of a metric with its time, summed over the partitions', async () => {
-  const at = 1_790_000_000
-  const asked = await scripted({MetricDataResults: [{Id: 'm1', Values: [42, 40], Timestamps: [at, at - 60]}]})
+  const asked = await scripted(() => ({
+    body: {MetricDataResults: [{Id: 'm0', Values: [42, 40], Timestamps: [AT, AT - 60]}]},
+  }))
 
-  expect(await latestPoint(access, lag)).toEqual({value: 42, at: new Date(at * 1000)})
+  expect(await latestPoint(access, lag)).toEqual({value: 42, at: new Date(AT * 1000)})
 
-  const [{ScanBy, MetricDataQueries}] = asked
+  const {ScanBy, MetricDataQueries} = asked[0]!.body
   expect(ScanBy).toBe('TimestampDescending')
   expect(MetricDataQueries[0].MetricStat).toEqual({
     Metric: {
@@ -65,13 +54,44 @@ it('reads the newest point of a metric with its time, summed over the partitions
 })
 
 it('a metric without points has none', async () => {
-  await scripted({MetricDataResults: [{Id: 'm1', Values: [], Timestamps: []}]})
+  await scripted(() => ({body: {MetricDataResults: [{Id: 'm0', Values: [], Timestamps: []}]}}))
 
   expect(await latestPoint(access, lag)).toBeNull()
 })
 
+it('finds metrics of all pages', async () => {
+  const page = (topic: string) => ({Metrics: [{Dimensions: [{Name: 'Topic', Value: topic}]}]})
+  await scripted((_, {NextToken}) => ({body: NextToken ? page('b') : {...page('a'), NextToken: 'more'}}))
+
+  expect(await findMetrics(access, lag)).toEqual([{Topic: 'a'}, {Topic: 'b'}])
+})
+
 it('throws what CloudWatch refuses with', async () => {
-  await scripted({__type: 'AccessDenied', message: 'not authorized to perform: cloudwatch:GetMetricData'}, 403)
+  await scripted(() => ({
+    status: 403,
+    body: {__type: 'AccessDenied', message: 'not authorized to perform: cloudwatch:GetMetricData'},
+  }))
 
   await expect(latestPoint(access, lag)).rejects.toThrow('not authorized')
+})
+
+it('the lag of a group is that of its topics, as old as the oldest of them', async () => {
+  await scripted(lagMetrics({placed: {lag: 40, seconds: 9}, paid: {lag: 2}}, AT))
+
+  expect(await groupLag(access, 'shop', 'g')).toEqual({
+    name: 'g',
+    source: 'CloudWatch',
+    at: new Date(AT * 1000).toISOString(),
+    lag: 42,
+    topics: [
+      {topic: 'paid', lag: 2, timeToClearMs: null, at: new Date(AT * 1000).toISOString()},
+      {topic: 'placed', lag: 40, timeToClearMs: 9_000, at: new Date(AT * 1000).toISOString()},
+    ],
+  })
+})
+
+it('a group that CloudWatch does not know has no lag there', async () => {
+  await scripted(lagMetrics({}, AT))
+
+  expect(await groupLag(access, 'shop', 'g')).toBeNull()
 })

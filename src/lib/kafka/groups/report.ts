@@ -4,6 +4,7 @@ import {type LagSample, lagsOf, type PartitionLag, timeToClear} from './lag.js'
 
 /** A group with its lag: the sum in records, and the age of the oldest record that waits. */
 export type Lagging = Group & {
+  source: 'brokers'
   /** Epoch time of the look, ISO 8601. */
   at: string
   lag: number
@@ -24,6 +25,7 @@ export async function lagReport(cluster: Cluster, group: Group): Promise<Lagging
   const times = lagging.flatMap(({lagMs}) => lagMs ?? [])
   return {
     ...group,
+    source: 'brokers',
     at: new Date().toISOString(),
     lag: lagging.reduce((sum, {lag}) => sum + lag!, 0),
     lagMs: lagging.length > 0 && times.length === 0 ? null : Math.max(0, ...times),
