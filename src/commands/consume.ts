@@ -3,14 +3,15 @@ import {Args, Flags} from '@oclif/core'
 import {BaseCommand} from '../lib/base-command.js'
 import {withCluster} from '../lib/kafka/client.js'
 import {fetchSpans} from '../lib/kafka/consume/fetch-loop.js'
-import {envelope, type Format, rawValue, shownValue} from '../lib/kafka/consume/format.js'
+import {envelope, type RecordFormat, rawValue, shownValue} from '../lib/kafka/consume/format.js'
 import {readInGroup} from '../lib/kafka/consume/group.js'
 import {fileOutput, type Output, standardOutput} from '../lib/kafka/consume/output.js'
 import {planSpans} from '../lib/kafka/consume/plan.js'
 import {type Position, parsePosition} from '../lib/kafka/consume/range.js'
+import {createSink} from '../lib/kafka/consume/sink.js'
 import {topicQuestion} from '../lib/kafka/topic-question.js'
 import {sanitize} from '../lib/output/sanitize.js'
-import type {DecodedRecord} from '../lib/records/batch.js'
+import {ByteWriter} from '../lib/records/byte-writer.js'
 
 export default class Consume extends BaseCommand<typeof Consume> {
   static override description = `read records of a topic
@@ -77,7 +78,7 @@ Without --follow it stops where the topic ended when it began. It joins no consu
       stop.abort()
       return reading.catch(() => {})
     })
-    const written = await reading
+    const {written} = await reading
     if (readerGone) return
     if (written === 0 && from.kind === 'time') this.note(`no record is as late as ${new Date(from.timestamp).toISOString()}`)
     else this.note(`${written} ${written === 1 ? 'record' : 'records'}`)
@@ -86,38 +87,32 @@ Without --follow it stops where the topic ended when it began. It joins no consu
   private async read(
     topic: string,
     {from, to, output, signal}: {from: Position; to: Position | null; output: Output; signal: AbortSignal},
-  ): Promise<number> {
-    const {follow, partition: partitions = null, limit = Number.POSITIVE_INFINITY} = this.flags
+  ): Promise<{written: number}> {
+    const {follow, partition: partitions = null, limit = Number.POSITIVE_INFINITY, group} = this.flags
     const kafka = await this.kafka()
-    const format = this.format(topic)
-    let written = 0
+    const sink = createSink({format: this.format(topic), filter: null, limit, output})
     await withCluster(kafka, async (cluster, client) => {
       const spans = await planSpans(cluster, {topic, partitions, from, to, follow, readCommitted: true})
-      const options = {
-        topic,
-        readCommitted: true,
-        timeoutMs: kafka.timeoutMs,
-        signal,
-        limit,
-        onBatch: async (partition: number, records: DecodedRecord[]) => {
-          await output.write(Buffer.concat(records.map((record) => format(record, partition))))
-          written += records.length
-        },
-      }
-      const {group} = this.flags
-      return group === undefined
-        ? fetchSpans(cluster, spans, options)
-        : readInGroup(cluster, client, {...options, group, spans, follow})
+      const options = {topic, readCommitted: true, timeoutMs: kafka.timeoutMs, signal}
+      if (group !== undefined) return readInGroup(cluster, client, {...options, group, sink, spans, follow})
+      await fetchSpans(cluster, spans, {...options, onBatch: sink.take, onAnswer: sink.push}).finally(sink.flush)
     })
-    return written
+    return sink.counts()
   }
 
-  private format(topic: string): Format {
+  private format(topic: string): RecordFormat {
+    const whole = envelope(topic)
     if (this.flags.query) {
-      const whole = envelope(topic)
-      return (...record) => Buffer.from(`${JSON.stringify(this.toSuccessJson(JSON.parse(whole(...record).toString())))}\n`)
+      const scratch = new ByteWriter()
+      return {
+        write: (out, ...record) => {
+          scratch.clear()
+          whole.write(scratch, ...record)
+          out.text(`${JSON.stringify(this.toSuccessJson(JSON.parse(scratch.written().toString())))}\n`)
+        },
+      }
     }
-    if (this.jsonEnabled()) return envelope(topic)
+    if (this.jsonEnabled()) return whole
     return process.stdout.isTTY && this.flags['output-file'] === undefined ? shownValue(sanitize) : rawValue
   }
 }

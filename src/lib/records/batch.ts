@@ -1,6 +1,6 @@
 import {type Compression, compress, decompress, MAX_DECOMPRESSED_BYTES} from './compression.js'
 import {crc32c} from './crc32c.js'
-import {forEachRecord, readHeaders, sizeOfRecords, writeRecords} from './record.js'
+import {forEachRecord, type RecordBounds, readHeaders, sizeOfRecords, writeRecords} from './record.js'
 import {RecordError} from './record-error.js'
 
 /** One header of a record. Names and values are bytes: Kafka promises UTF-8 names but no broker checks it. */
@@ -181,26 +181,41 @@ async function encodeSection(records: readonly RecordInput[], baseTimestamp: num
 }
 
 /**
- * Decodes the version 2 batch at `at`, checksum included. Offsets are the batch's base offset plus each record's delta.
- * Keys, values and headers are views of `bytes`, or of the decompressed records. The records of a control batch are
- * markers: ask `isControl` first. Throws RecordError on anything malformed, cut off, of another magic, or that
+ * The header and the decompressed records section of the version 2 batch at `at`, checksum included, for `forEachRecord`. An
+ * uncompressed section is a view of `bytes`. Throws RecordError on anything malformed, cut off, of another magic, or that
  * decompresses to more than `maxBytes` (128 MiB).
  */
-export async function decodeBatch(bytes: Buffer, at = 0, {maxBytes = MAX_DECOMPRESSED_BYTES} = {}): Promise<DecodedRecord[]> {
+export async function openBatch(
+  bytes: Buffer,
+  at = 0,
+  {maxBytes = MAX_DECOMPRESSED_BYTES} = {},
+): Promise<{header: BatchHeader; section: Buffer}> {
   const header = readCheckedHeader(bytes, at)
   const encoded = bytes.subarray(at + HEADER_BYTES, at + header.sizeInBytes)
-  const section = await decompress(compressionOf(header), encoded, maxBytes)
+  return {header, section: await decompress(compressionOf(header), encoded, maxBytes)}
+}
+
+/**
+ * Decodes the version 2 batch at `at`, checksum included. Offsets are the batch's base offset plus each record's delta.
+ * Keys, values and headers are views of `bytes`, or of the decompressed records. The records of a control batch are
+ * markers: ask `isControl` first. Throws RecordError as `openBatch` does.
+ */
+export async function decodeBatch(bytes: Buffer, at = 0, options: {maxBytes?: number} = {}): Promise<DecodedRecord[]> {
+  const {header, section} = await openBatch(bytes, at, options)
   const records: DecodedRecord[] = []
-  forEachRecord(section, header, (bounds) => {
-    records.push({
-      offset: bounds.offset,
-      timestamp: bounds.timestamp,
-      key: bounds.keyStart < 0 ? null : section.subarray(bounds.keyStart, bounds.keyEnd),
-      value: bounds.valueStart < 0 ? null : section.subarray(bounds.valueStart, bounds.valueEnd),
-      headers: readHeaders(section, bounds),
-    })
-  })
+  forEachRecord(section, header, (bounds) => records.push(recordAt(section, bounds)))
   return records
+}
+
+/** The record at `bounds` as an object; its bytes are views of `section`. */
+export function recordAt(section: Buffer, bounds: RecordBounds): DecodedRecord {
+  return {
+    offset: bounds.offset,
+    timestamp: bounds.timestamp,
+    key: bounds.keyStart < 0 ? null : section.subarray(bounds.keyStart, bounds.keyEnd),
+    value: bounds.valueStart < 0 ? null : section.subarray(bounds.valueStart, bounds.valueEnd),
+    headers: readHeaders(section, bounds),
+  }
 }
 
 function readCheckedHeader(bytes: Buffer, at: number): BatchHeader {

@@ -53,7 +53,8 @@ export function writeEnvelope({topic, partition, offset, timestamp, key, value, 
   return Buffer.from(escapeUnsafe(`{${members.join(',')}}`))
 }
 
-function timestampJson(timestamp: number): string {
+/** An ISO 8601 time as a JSON string, or the number where it has more than four digits of a year. */
+export function timestampJson(timestamp: number): string {
   const isIso = timestamp >= FIRST_ISO_TIME && timestamp <= LAST_ISO_TIME
   return isIso ? `"${new Date(timestamp).toISOString()}"` : String(timestamp)
 }

@@ -3,10 +3,12 @@ import {Readable} from 'node:stream'
 import {onTestFinished, vi} from 'vitest'
 
 import type {Cluster} from '../../../src/lib/kafka/cluster.js'
-import {fetchSpans} from '../../../src/lib/kafka/consume/fetch-loop.js'
+import {type FetchedBatch, fetchSpans} from '../../../src/lib/kafka/consume/fetch-loop.js'
 import {planSpans} from '../../../src/lib/kafka/consume/plan.js'
 import {lineParser} from '../../../src/lib/kafka/produce/records.js'
 import {type ProduceEvents, type ProduceOptions, type ProduceReport, produceLines} from '../../../src/lib/kafka/produce/run.js'
+import {type DecodedRecord, recordAt} from '../../../src/lib/records/batch.js'
+import {forEachRecord} from '../../../src/lib/records/record.js'
 
 export const TOPIC = 'orders'
 
@@ -56,11 +58,18 @@ export async function valuesOf(cluster: Cluster): Promise<string[]> {
     topic: TOPIC,
     readCommitted: true,
     timeoutMs: 10_000,
-    limit: Number.POSITIVE_INFINITY,
     signal: new AbortController().signal,
-    onBatch: async (partition, records) => {
-      for (const {value} of records) values.push({partition, value: value!.toString()})
+    onBatch: async (batch) => {
+      for (const {value} of recordsOf(batch)) values.push({partition: batch.partition, value: value!.toString()})
+      return true
     },
   })
   return values.sort((a, b) => a.partition - b.partition).map(({value}) => value)
+}
+
+/** The records of a batch that were asked for. */
+export function recordsOf({section, header, first, end}: FetchedBatch): DecodedRecord[] {
+  const records: DecodedRecord[] = []
+  if (section) forEachRecord(section, header, (bounds) => records.push(recordAt(section, bounds)))
+  return records.filter(({offset}) => offset >= first && offset < end)
 }

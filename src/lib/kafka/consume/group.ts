@@ -6,6 +6,7 @@ import type {Cluster} from '../cluster.js'
 import {fetchCommitted} from '../requests/offset-fetch.js'
 import {type FetchLoopOptions, fetchSpans} from './fetch-loop.js'
 import type {Span} from './plan.js'
+import type {Sink} from './sink.js'
 
 /** kafkajs heartbeats between two of its (idle) fetches, so this is also how soon a rebalance is noticed. */
 const HEARTBEAT_MS = 1_000
@@ -15,8 +16,9 @@ const LEAVE_MS = 3_000
 /** kafkajs restarts a consumer that crashed, and would do so for ever. */
 const MAX_CRASHES = 3
 
-export type GroupOptions = Omit<FetchLoopOptions, 'onPosition'> & {
+export type GroupOptions = Omit<FetchLoopOptions, 'onBatch' | 'onAnswer'> & {
   group: string
+  sink: Sink
   /** Of all partitions; where the group has committed, it goes on from there. */
   spans: readonly Span[]
   /** Without end: wait for further assignments too. */
@@ -27,13 +29,13 @@ export type GroupOptions = Omit<FetchLoopOptions, 'onPosition'> & {
 type Assignment = {partitions: number[]; over: AbortController}
 
 /**
- * Reads as a member of a consumer group what the group assigns, and commits what was handed over. kafkajs joins, heartbeats
+ * Reads as a member of a consumer group what the group assigns, and commits what the sink has written. kafkajs joins, heartbeats
  * and commits, with its own fetching paused: the records come from `fetchSpans`, which keeps every byte, checks checksums and
- * knows where to end. At least once: what was handed over after the last commit comes again to whoever goes on. Throws as
+ * knows where to end. At least once: what was written after the last commit comes again to whoever goes on. Throws as
  * `fetchSpans` does.
  */
 export async function readInGroup(cluster: Cluster, {kafka}: Client, options: GroupOptions): Promise<void> {
-  const {group, topic, signal, follow, timeoutMs} = options
+  const {group, sink, topic, signal, follow, timeoutMs} = options
   const consumer = kafka.consumer({
     groupId: group,
     heartbeatInterval: HEARTBEAT_MS,
@@ -46,40 +48,36 @@ export async function readInGroup(cluster: Cluster, {kafka}: Client, options: Gr
     await within(timeoutMs, consumer.connect())
     await consumer.subscribe({topic})
     await consumer.run({autoCommit: false, eachBatch: async () => {}})
-    let left = options.limit
-    while (!signal.aborted && left > 0) {
+    while (!signal.aborted && !sink.isFull()) {
       const assignment = await membership.current(signal)
       if (!assignment) break
-      left -= await readAssignment(cluster, consumer, assignment, {...options, limit: left})
+      await readAssignment(cluster, consumer, assignment, options)
       const rebalanced = assignment.over.signal.aborted
       if (!rebalanced && !follow) break
-      if (!rebalanced && !signal.aborted && left > 0) await ended([assignment.over.signal, signal])
+      if (!rebalanced && !signal.aborted && !sink.isFull()) await ended([assignment.over.signal, signal])
     }
   } finally {
     await within(LEAVE_MS, consumer.disconnect()).catch(() => {})
   }
 }
 
-/** Reads and commits until the end, the limit or a rebalance; returns how many records were handed over. */
+/** Reads and commits until the end, the limit or a rebalance. */
 async function readAssignment(
   cluster: Cluster,
   consumer: Consumer,
   {partitions, over}: Assignment,
   options: GroupOptions,
-): Promise<number> {
-  const {group, topic, spans, signal} = options
+): Promise<void> {
+  const {group, topic, spans, signal, sink} = options
   const coordinator = await cluster.findGroupCoordinator({groupId: group})
   const committed = await fetchCommitted(coordinator, group, topic, partitions)
   const mine = spans
     .filter(({partition}) => partitions.includes(partition))
     .map((span) => ({...span, position: committed.get(span.partition) ?? span.position}))
-  const positions = new Map<number, number>()
-  let written = 0
   let lastCommit = Date.now()
   const commit = async (): Promise<void> => {
     lastCommit = Date.now()
-    const offsets = [...positions].map(([partition, offset]) => ({topic, partition, offset: String(offset)}))
-    positions.clear()
+    const offsets = [...sink.progress()].map(([partition, offset]) => ({topic, partition, offset: String(offset)}))
     // Refused only when the group has rebalanced; then those records come again to whoever owns the partition now.
     if (offsets.length > 0) await consumer.commitOffsets(offsets).catch(() => {})
   }
@@ -87,18 +85,15 @@ async function readAssignment(
     await fetchSpans(cluster, mine, {
       ...options,
       signal: AbortSignal.any([signal, over.signal]),
-      onBatch: async (partition, records) => {
-        await options.onBatch(partition, records)
-        written += records.length
-        positions.set(partition, records.at(-1)!.offset + 1)
+      onBatch: sink.take,
+      onAnswer: async () => {
+        await sink.push()
         if (Date.now() - lastCommit >= COMMIT_EVERY_MS) await commit()
       },
-      onPosition: (partition, offset) => positions.set(partition, offset),
     })
   } finally {
-    await commit()
+    await sink.flush().finally(commit)
   }
-  return written
 }
 
 type Membership = {

@@ -1,4 +1,3 @@
-import {once} from 'node:events'
 import {open} from 'node:fs/promises'
 
 import {SkkError} from '../../errors.js'
@@ -6,12 +5,27 @@ import {SkkError} from '../../errors.js'
 /** Where consumed records go. Each write resolves when the next one may come. */
 export type Output = {write(bytes: Buffer): Promise<void>; close(): Promise<void>}
 
-/** Standard output, as fast as its reader. Its errors are for who owns the process: it ends. */
+/** Once nobody is to wait any longer, a reader still gets so long for what is on its way. */
+const GRACE_MS = 1_000
+
+/**
+ * Standard output, as fast as its reader. Its errors are for who owns the process, which then ends, as `signal` tells; a write that
+ * nobody took rejects then.
+ */
 export function standardOutput(signal: AbortSignal): Output {
+  const gaveUp = new Promise<never>((_, reject) => {
+    const giveUp = (): void => reject(new Error('the reader of standard output takes nothing more'))
+    signal.addEventListener('abort', () => setTimeout(giveUp, process.stdout.writable ? GRACE_MS : 0), {once: true})
+  })
+  gaveUp.catch(() => {})
   return {
-    async write(bytes) {
-      // A closed pipe never drains.
-      if (!process.stdout.write(bytes)) await once(process.stdout, 'drain', {signal}).catch(() => {})
+    write(bytes) {
+      const taken = new Promise<void>((resolve) => {
+        process.stdout.write(bytes, (error) => {
+          if (!error) resolve()
+        })
+      })
+      return Promise.race([taken, gaveUp])
     },
     async close() {},
   }

@@ -2,6 +2,7 @@ import {SkkError} from '../../errors.js'
 import type {Cluster} from '../cluster.js'
 import {EARLIEST, LATEST} from '../requests/list-offsets.js'
 import {offsetsAt, requireTopic} from '../topics.js'
+import {gapOf} from './gap.js'
 import type {Position} from './range.js'
 
 /** What is to be read of one partition: offsets from `position` to before `end`, without end when that is null. */
@@ -35,7 +36,7 @@ export async function planSpans(cluster: Cluster, options: PlanOptions): Promise
   const spans = chosen.map(async ({partition}): Promise<Span> => {
     const bounds = {partition, earliest: earliest.get(partition) ?? 0, end: latest.get(partition) ?? 0}
     const position = await resolve(from, bounds)
-    if (position < bounds.earliest) throw offsetGone(topic, partition, position, bounds.earliest)
+    if (position < bounds.earliest) throw gapOf(topic, partition, position, bounds.earliest).error
     const end = to === null ? bounds.end : await resolve(to, bounds)
     if (follow) return {partition, position, end: to === null ? null : end}
     return {partition, position: Math.min(position, bounds.end), end: Math.min(end, bounds.end)}
@@ -84,16 +85,4 @@ async function offsetOf(
       return found < 0 ? end : found
     }
   }
-}
-
-/** Exit 9: retention has taken what was asked for. */
-export function offsetGone(topic: string, partition: number, offset: number, earliest: number): SkkError {
-  return new SkkError(
-    `offset ${offset} of topic "${topic}", partition ${partition}, is gone; ${earliest} is the first that is left`,
-    {
-      code: 'OFFSET_OUT_OF_RANGE',
-      exit: 'localIo',
-      hint: `Start with \`--from ${earliest}\`, or \`--from beginning\`.`,
-    },
-  )
 }

@@ -1,0 +1,157 @@
+import {describe, expect, it} from 'vitest'
+
+import type {FetchedBatch} from '../../../../src/lib/kafka/consume/fetch-loop.js'
+import {envelope, type RecordFormat, rawValue} from '../../../../src/lib/kafka/consume/format.js'
+import type {Output} from '../../../../src/lib/kafka/consume/output.js'
+import {createSink, type SinkOptions} from '../../../../src/lib/kafka/consume/sink.js'
+import {encodeBatch, openBatch} from '../../../../src/lib/records/batch.js'
+
+type Options = Partial<SinkOptions> & {output?: Output}
+
+/** A batch of the values at the offsets from `baseOffset` on. */
+async function batch(
+  values: readonly (string | null)[],
+  options: Partial<FetchedBatch> & {baseOffset?: number} = {},
+): Promise<FetchedBatch> {
+  const {baseOffset = 0, ...rest} = options
+  const records = values.map((value) => ({
+    key: null,
+    value: value === null ? null : Buffer.from(value),
+    headers: [],
+    timestamp: 0,
+  }))
+  const {header, section} = await openBatch(await encodeBatch(records))
+  return {
+    header: {...header, baseOffset},
+    section,
+    nextOffset: baseOffset + values.length,
+    partition: 0,
+    first: 0,
+    end: Number.POSITIVE_INFINITY,
+    ...rest,
+  }
+}
+
+function sink(options: Options = {}) {
+  const written: string[] = []
+  const output = {
+    write: async (bytes: Buffer) => {
+      written.push(bytes.toString())
+    },
+    close: async () => {},
+  }
+  return {
+    written,
+    ...createSink({format: rawValue, filter: null, limit: Number.POSITIVE_INFINITY, output, ...options}),
+  }
+}
+
+/** Without the fast way. */
+const slowRawValue: RecordFormat = {write: rawValue.write}
+
+describe.each([
+  ['compacted', rawValue],
+  ['written', slowRawValue],
+])('values %s', (_, format) => {
+  it('are those of the range, each on its line, empty for a tombstone', async () => {
+    const {take, flush, written, counts, progress} = sink({format})
+
+    expect(await take(await batch(['a', null, 'ccc', '', 'e'], {first: 1, end: 4}))).toBe(true)
+    await flush()
+
+    expect(written.join('')).toBe('\nccc\n\n')
+    expect(counts()).toEqual({scanned: 3, written: 3})
+    expect([...progress()]).toEqual([[0, 4]])
+  })
+
+  it('end at the limit, which counts what is written, and progress ends behind the last one', async () => {
+    const filter = (section: Buffer, {valueStart}: {valueStart: number}) => section[valueStart] !== 'x'.charCodeAt(0)
+    const {take, flush, written, counts, progress, isFull} = sink({format, filter, limit: 3})
+
+    expect(await take(await batch(['a', 'x', 'b']))).toBe(true)
+    expect(await take(await batch(['x', 'c', 'd', 'e'], {baseOffset: 3}))).toBe(false)
+    await flush()
+
+    expect(written.join('')).toBe('a\nb\nc\n')
+    expect(counts()).toEqual({scanned: 5, written: 3})
+    expect([...progress()]).toEqual([[0, 5]])
+    expect(isFull()).toBe(true)
+  })
+
+  it('are no longer than they were, however long', async () => {
+    const values = ['', 'a'.repeat(10_000), 'b', 'c'.repeat(200_000)]
+    const {take, flush, written} = sink({format})
+
+    await take(await batch(values))
+    await flush()
+
+    expect(written.join('')).toBe(values.map((value) => `${value}\n`).join(''))
+  })
+})
+
+describe('a sink', () => {
+  it('tells progress only of what is written, once', async () => {
+    const writes: (() => void)[] = []
+    const {take, push, flush, counts, progress} = sink({
+      output: {write: () => new Promise((resolve) => writes.push(resolve)), close: async () => {}},
+    })
+
+    await take(await batch(['a']))
+    await push()
+    await take(await batch(['b'], {baseOffset: 1}))
+    expect([...progress()]).toEqual([])
+    expect(counts()).toEqual({scanned: 2, written: 0})
+
+    writes.shift()!()
+    const flushed = flush()
+    await new Promise((resolve) => setImmediate(resolve))
+    expect([...progress()]).toEqual([[0, 1]])
+
+    writes.shift()!()
+    await flushed
+    expect([...progress()]).toEqual([[0, 2]])
+    expect([...progress()]).toEqual([])
+  })
+
+  it('moves on over batches of which nothing is seen', async () => {
+    const {take, flush, written, progress} = sink()
+
+    await take(await batch(['marker'], {section: null, nextOffset: 9}))
+    await flush()
+
+    expect(written).toEqual([])
+    expect([...progress()]).toEqual([[0, 9]])
+  })
+
+  it('writes nothing of a batch that does not hold together, and all of those before it', async () => {
+    const broken = await batch(['one', 'two', 'three'], {baseOffset: 1})
+    broken.section![broken.section!.length - 3] = 0x7f
+    const {take, flush, written, counts, progress} = sink({format: envelope('t')})
+
+    await take(await batch(['fine']))
+    await expect(take({...broken, section: broken.section!.subarray(0, -1)})).rejects.toThrow()
+    await flush()
+
+    expect(written.join('').trim().split('\n')).toHaveLength(1)
+    expect(counts()).toEqual({scanned: 1, written: 1})
+    expect([...progress()]).toEqual([[0, 1]])
+  })
+
+  it('fails where its output fails, and has not progressed', async () => {
+    const {take, push, flush, counts, progress} = sink({
+      output: {
+        write: async () => {
+          throw new Error('full')
+        },
+        close: async () => {},
+      },
+    })
+
+    await take(await batch(['a']))
+    await push()
+
+    await expect(flush()).rejects.toThrow('full')
+    expect(counts().written).toBe(0)
+    expect([...progress()]).toEqual([])
+  })
+})
