@@ -23,6 +23,7 @@ const mayImport: Record<string, string[]> = {
     'aws-msk-iam-sasl-signer-js',
     'socks',
   ],
+  'lib/kafka/consume/': ['lib/kafka/', 'lib/lambda/filter', 'lib/lambda/json', 'lib/records/', 'lib/errors', 'kafkajs', 're2js'],
   'lib/aws/': ['lib/aws/', 'lib/errors', 'lib/retry', 'lib/limits', '@aws-sdk/'],
   'lib/esm-': ['lib/', '@oclif/core'],
   'lib/esm/': [
@@ -36,6 +37,7 @@ const mayImport: Record<string, string[]> = {
     'lib/yaml-file',
     'yaml',
   ],
+  'lib/consume-': ['lib/', '@oclif/core'],
   'lib/functions-command.ts': ['lib/', '@oclif/core'],
   'lib/topics-plan-command.ts': ['lib/', '@oclif/core'],
   'lib/functions/': ['lib/functions/', 'lib/aws/', 'lib/esm/manifest', 'lib/errors'],
@@ -64,7 +66,7 @@ const mayImport: Record<string, string[]> = {
 
 /** Too slow to load for a command that does not need them: `await import()` only. */
 const lazyOnly =
-  /^(?:kafkajs|aws-msk-iam-sasl-signer-js|@aws-sdk\/|inquirer|jmespath|yaml|@peculiar\/x509|reflect-metadata|@bokuweb\/|socks)/
+  /^(?:kafkajs|aws-msk-iam-sasl-signer-js|@aws-sdk\/|inquirer|jmespath|yaml|@peculiar\/x509|reflect-metadata|@bokuweb\/|socks|re2js)/
 
 const sources = readdirSync('src', {recursive: true, encoding: 'utf8'})
   .map((file) => file.replaceAll('\\', '/'))

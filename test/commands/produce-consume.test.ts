@@ -336,6 +336,56 @@ describe('consume', () => {
     expect(stdout).toBe('["k","a"]\n["k","b"]\n')
   })
 
+  it('writes through templates, columns, envelopes and tables', async () => {
+    const name = await topic()
+    await run(`produce ${name} --key-separator : --header a=1`, {input: 'k:{"n": 1}\n:=2\n'})
+    const consume = (...flags: string[]) => skk(['consume', name, ...flags], {home})
+
+    expect((await consume('--template', '%t[%p]@%o %k=%s %h\\n')).stdout).toBe(
+      `${name}[0]@0 k={"n": 1} a=1\n${name}[0]@1 ==2 a=1\n`,
+    )
+    expect((await consume('--show', 'offset,key')).stdout).toBe('0\tk\t{"n": 1}\n1\t\t=2\n')
+    expect((await consume('--delimiter', '\\0')).stdout).toBe('{"n": 1}\0=2\0')
+    expect((await consume('--value', 'hex', '--limit', '1')).stdout).toBe('7b226e223a20317d\n')
+    expect((await consume('--value', 'json', '--query', 'value.n', '--limit', '1')).stdout).toBe('1\n')
+    expect((await consume('--csv')).stdout).toMatch(
+      /^partition,offset,timestamp,key,value,headers\r\n0,0,[^,]+,k,"{""n"": 1}","\[.*\]"\r\n0,1,[^,]+,"",'=2,.*\r\n$/,
+    )
+    expect(await consume('--csv', '--json')).toMatchObject({code: 2})
+    expect(await consume('--template', '%z')).toMatchObject({code: 2})
+  })
+
+  it('filters by patterns and expressions, counts both, and --limit counts what is written', async () => {
+    const name = await topic('--partitions 2')
+    await run(`produce ${name}`, {input: Array.from({length: 100}, (_, i) => `{"n":${i},"even":${i % 2 === 0}}\n`).join('')})
+    const consume = (...flags: string[]) => skk(['consume', name, ...flags], {home})
+
+    const even = await consume('--where', '{"value":{"even":[true],"n":[{"numeric":["<",10]}]}}')
+    const grepped = await consume('--grep', '"n":[0-9]*7,')
+    const limited = await consume('--where', '{"value":{"even":[true]}}', '--limit', '3')
+
+    expect(
+      even.stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line).n)
+        .sort(),
+    ).toEqual([0, 2, 4, 6, 8])
+    expect(lastLine(even.stderr)).toBe('100 scanned, 5 matched')
+    expect(lastLine(grepped.stderr)).toBe('100 scanned, 10 matched')
+    expect(limited.stdout.trim().split('\n')).toHaveLength(3)
+    expect(await consume('--where', '{"topic":["x"]}')).toMatchObject({code: 2})
+  })
+
+  it('shows the last of each partition with --tail', async () => {
+    const name = await topic()
+    await run(`produce ${name}`, {input: numbers(10)})
+
+    expect((await run(`consume ${name} --tail 2`)).stdout).toBe('8\n9\n')
+    expect((await run(`consume ${name} --from +3 --to +2`)).stdout).toBe('3\n4\n')
+    expect(await run(`consume ${name} --tail 2 --from 3`)).toMatchObject({code: 2})
+  })
+
   it('says that nothing is as late as a time beyond the end, and ends', async () => {
     const name = await topic()
     await run(`produce ${name}`, {input: 'a\n'})

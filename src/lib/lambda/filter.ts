@@ -1,7 +1,7 @@
 import type {SourceRecord} from './event.js'
 import {branchesOf, compileFields, type Fields, jsonMatches} from './filter-fields.js'
 import {compileRule, FilterError, type Rule} from './filter-rule.js'
-import {type Json, JsonError, readJson} from './json.js'
+import {type Json, JsonError, type Leaf, readJson} from './json.js'
 
 export {FilterError} from './filter-rule.js'
 
@@ -9,13 +9,15 @@ export {FilterError} from './filter-rule.js'
 export type FilterPattern = {
   /** As it was written. */
   readonly pattern: string
-  matches(message: Message): boolean
+  /** `member` gives what a record has under a name of the pattern. */
+  matches(member: (name: string) => Message): boolean
 }
 
-/** A record's value as filters see it. */
-type Message =
+/** A member of a record, such as its value, as filters see it. */
+export type Message =
   | {kind: 'json'; json: Json}
-  | {kind: 'text'; text: string}
+  /** A text that is no JSON, or a number. */
+  | {kind: 'leaf'; leaf: Leaf}
   /** A tombstone. */
   | {kind: 'absent'}
   /** Not UTF-8. */
@@ -23,6 +25,9 @@ type Message =
 
 /** Of one pattern, in characters: the API model of `FilterCriteria`. */
 const PATTERN_LENGTH = 4096
+
+/** All that a mapping of Kafka may filter on. */
+const MAPPING_MEMBERS = ['value']
 
 /** Of one mapping; 10 by request to AWS. docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html, as of 2026-11-20. */
 const FILTERS = 5
@@ -33,7 +38,7 @@ const FILTERS = 5
  */
 export function compileFilters(patterns: readonly string[], maximum = FILTERS): FilterPattern[] {
   if (patterns.length > maximum) throw new FilterError(`${patterns.length} filters are more than ${maximum}`)
-  return patterns.map(compileFilter)
+  return patterns.map((pattern) => compileFilter(pattern))
 }
 
 /**
@@ -42,15 +47,16 @@ export function compileFilters(patterns: readonly string[], maximum = FILTERS): 
  *
  * The rules are those of docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html and …/kafka-filtering.html, and of
  * …/eventbridge/latest/userguide/eb-create-pattern-operators.html, to which they refer, as of 2026-11-20. `wildcard` and `cidr`, which
- * Lambda's table does not list, are refused. Not verified: that AWS refuses them, and any key but `value`.
+ * Lambda's table does not list, are refused. Not verified: that AWS refuses them, and any key but `value`. `members` are the keys that
+ * are allowed where it is no mapping that filters.
  */
-export function compileFilter(pattern: string): FilterPattern {
+export function compileFilter(pattern: string, members: readonly string[] = MAPPING_MEMBERS): FilterPattern {
   if (pattern.length > PATTERN_LENGTH)
     throw new FilterError(`the pattern has ${pattern.length} characters of at most ${PATTERN_LENGTH}`)
   const json = parsePattern(pattern)
   if (!(json instanceof Map)) throw new FilterError('the pattern is no JSON object')
-  const root = compileRoot(json)
-  return {pattern, matches: (message) => rootMatches(root, message)}
+  const root = compileRoot(json, members)
+  return {pattern, matches: (member) => rootMatches(root, member)}
 }
 
 function parsePattern(pattern: string): Json {
@@ -70,12 +76,13 @@ function parsePattern(pattern: string): Json {
 export function matches(filters: readonly FilterPattern[], record: SourceRecord): boolean {
   if (filters.length === 0) return true
   const message = messageOf(record.value)
-  return filters.some((filter) => filter.matches(message))
+  return filters.some((filter) => filter.matches(() => message))
 }
 
 const utf8 = new TextDecoder('utf-8', {fatal: true, ignoreBOM: true})
 
-function messageOf(value: Buffer | null): Message {
+/** A value or key as filters see it. */
+export function messageOf(value: Buffer | null): Message {
   if (!value) return {kind: 'absent'}
   let text: string
   try {
@@ -83,37 +90,53 @@ function messageOf(value: Buffer | null): Message {
   } catch {
     return {kind: 'binary'}
   }
-  if (!/^[ \t\r\n]*[[{]/.test(text)) return {kind: 'text', text}
+  if (!/^[ \t\r\n]*[[{]/.test(text)) return {kind: 'leaf', leaf: text}
   try {
     return {kind: 'json', json: readJson(text)}
   } catch {
-    return {kind: 'text', text}
+    return {kind: 'leaf', leaf: text}
   }
 }
 
 /** What a pattern says of a record: all of it has to hold. */
-type Root = {text: Rule | undefined; json: Fields | undefined; alternatives: readonly (readonly Root[])[]}
+type Root = {
+  leaves: readonly {name: string; rule: Rule}[]
+  json: readonly {name: string; fields: Fields}[]
+  alternatives: readonly (readonly Root[])[]
+}
 
-function compileRoot(pattern: Map<string, Json>): Root {
+function compileRoot(pattern: Map<string, Json>, members: readonly string[]): Root {
   if (pattern.size === 0) throw new FilterError('the pattern is empty')
-  const root: Root = {text: undefined, json: undefined, alternatives: []}
+  const leaves: Root['leaves'][number][] = []
+  const json: Root['json'][number][] = []
+  let alternatives: Root['alternatives'] = []
   for (const [name, value] of pattern) {
-    if (name === '$or') root.alternatives = [branchesOf(value, '$or').map(compileRoot)]
-    else if (name !== 'value') throw new FilterError(`a Kafka mapping filters on "value" only, not on "${name}"`)
-    else if (Array.isArray(value)) root.text = compileRule(value, 'value')
-    else if (value instanceof Map) root.json = compileFields(value, ['value'])
-    else throw new FilterError('"value" must be an object or a list')
+    if (name === '$or') alternatives = [branchesOf(value, '$or').map((branch) => compileRoot(branch, members))]
+    else if (!members.includes(name)) throw unknownMember(name, members)
+    else if (Array.isArray(value)) leaves.push({name, rule: compileRule(value, name)})
+    else if (value instanceof Map) json.push({name, fields: compileFields(value, [name])})
+    else throw new FilterError(`"${name}" must be an object or a list`)
   }
-  return root
+  return {leaves, json, alternatives}
 }
 
-function rootMatches(root: Root, message: Message): boolean {
-  if (root.text && !textMatches(root.text, message)) return false
-  if (root.json && !(message.kind === 'json' && jsonMatches(root.json, message.json))) return false
-  return root.alternatives.every((branches) => branches.some((branch) => rootMatches(branch, message)))
+function unknownMember(name: string, members: readonly string[]): FilterError {
+  if (members === MAPPING_MEMBERS) return new FilterError(`a Kafka mapping filters on "value" only, not on "${name}"`)
+  return new FilterError(`a record has ${members.map((member) => `"${member}"`).join(', ')}, and no "${name}"`)
 }
 
-function textMatches(rule: Rule, message: Message): boolean {
+function rootMatches(root: Root, member: (name: string) => Message): boolean {
+  return (
+    root.leaves.every(({name, rule}) => leafMatches(rule, member(name))) &&
+    root.json.every(({name, fields}) => {
+      const message = member(name)
+      return message.kind === 'json' && jsonMatches(fields, message.json)
+    }) &&
+    root.alternatives.every((branches) => branches.some((branch) => rootMatches(branch, member)))
+  )
+}
+
+function leafMatches(rule: Rule, message: Message): boolean {
   if (message.kind === 'absent') return rule.absent
-  return message.kind === 'text' && rule.tests.some((test) => test(message.text))
+  return message.kind === 'leaf' && rule.tests.some((test) => test(message.leaf))
 }

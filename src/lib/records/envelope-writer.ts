@@ -110,7 +110,7 @@ function timestampWriter(): (out: ByteWriter, timestamp: number) => void {
  * Writes `source[start, end)` as the JSON string of an envelope, or as `{"base64":"…"}` when it is not UTF-8, or as null when
  * `start` is -1.
  */
-function writeJsonBytes(out: ByteWriter, source: Buffer, start: number, end: number): void {
+export function writeJsonBytes(out: ByteWriter, source: Buffer, start: number, end: number): void {
   if (start < 0) {
     out.all(NULL)
     return

@@ -43,7 +43,7 @@ export function gapOf(topic: string, partition: number, from: number, to: number
 }
 
 /** Exit 9: what was read up to `position` is not the topic that is there now. */
-function beyondEnd(topic: string, partition: number, position: number, end: number): SkkError {
+export function beyondEnd(topic: string, partition: number, position: number, end: number): SkkError {
   return new SkkError(`topic "${topic}", partition ${partition}, ends at offset ${end}, before offset ${position}`, {
     code: 'OFFSET_OUT_OF_RANGE',
     exit: 'localIo',

@@ -1,9 +1,14 @@
-import {open} from 'node:fs/promises'
+import {type FileHandle, open} from 'node:fs/promises'
 
 import {SkkError} from '../../errors.js'
 
-/** Where consumed records go. Each write resolves when the next one may come. */
-export type Output = {write(bytes: Buffer): Promise<void>; close(): Promise<void>}
+/** Where consumed records go. Each write resolves when its bytes are taken, and may then be changed. */
+export type Output = {
+  /** Whether nothing was written there before. */
+  isEmpty: boolean
+  write(bytes: Buffer): Promise<void>
+  close(): Promise<void>
+}
 
 /** Once nobody is to wait any longer, a reader still gets so long for what is on its way. */
 const GRACE_MS = 1_000
@@ -19,6 +24,7 @@ export function standardOutput(signal: AbortSignal): Output {
   })
   gaveUp.catch(() => {})
   return {
+    isEmpty: true,
     write(bytes) {
       const taken = new Promise<void>((resolve) => {
         process.stdout.write(bytes, (error) => {
@@ -36,11 +42,27 @@ export async function fileOutput(path: string): Promise<Output> {
   const file = await open(path, 'w').catch((error) => {
     throw unwritable(path, error)
   })
+  return appendingTo(file, path, 0)
+}
+
+/**
+ * Writes to `file`, which is `length` bytes long and stands at its end. Where a write fails, what it wrote of its bytes is taken back:
+ * the file never ends within a record.
+ */
+export function appendingTo(file: FileHandle, path: string, length: number): Output & {length(): number} {
+  let end = length
   return {
+    isEmpty: length === 0,
+    length: () => end,
     async write(bytes) {
-      await file.writeFile(bytes).catch((error) => {
-        throw unwritable(path, error)
-      })
+      try {
+        await file.writeFile(bytes)
+      } catch (error) {
+        // Devices have no length to cut; the failed write is what is told.
+        await file.truncate(end).catch(() => {})
+        throw unwritable(path, error as NodeJS.ErrnoException)
+      }
+      end += bytes.length
     },
     async close() {
       await file.close().catch((error) => {
@@ -50,7 +72,7 @@ export async function fileOutput(path: string): Promise<Output> {
   }
 }
 
-const unwritable = (path: string, cause: NodeJS.ErrnoException): SkkError =>
+export const unwritable = (path: string, cause: NodeJS.ErrnoException): SkkError =>
   new SkkError(`cannot write "${path}": ${cause.code === 'ENOSPC' ? 'no space left on device' : cause.message}`, {
     code: 'OUTPUT_FAILED',
     exit: 'localIo',

@@ -2,7 +2,7 @@ import {SkkError} from '../../errors.js'
 import type {Cluster} from '../cluster.js'
 import {EARLIEST, LATEST} from '../requests/list-offsets.js'
 import {offsetsAt, requireTopic} from '../topics.js'
-import {gapOf} from './gap.js'
+import {beyondEnd, type Gap, gapOf} from './gap.js'
 import type {Position} from './range.js'
 
 /** What is to be read of one partition: offsets from `position` to before `end`, without end when that is null. */
@@ -17,6 +17,12 @@ export type PlanOptions = {
   to: Position | null
   follow: boolean
   readCommitted: boolean
+  /** Where partitions that were read before go on, instead of at `from`. */
+  resume?: ReadonlyMap<number, number>
+  /** What is gone already fails the plan, unless this takes note of it. */
+  onGap?(gap: Gap): void
+  /** Told when the range begins at a time and no record of any partition is as late. */
+  onPastEnd?(timestamp: number): void
 }
 
 type Bounds = {partition: number; earliest: number; end: number}
@@ -32,16 +38,37 @@ export async function planSpans(cluster: Cluster, options: PlanOptions): Promise
     offsetsAt(cluster, topic, chosen, EARLIEST),
     offsetsAt(cluster, topic, chosen, LATEST, {readCommitted}),
   ])
-  const resolve = (position: Position, bounds: Bounds) => offsetOf(position, bounds, cluster, options)
+  let late = from.kind === 'time' ? chosen.length : 0
   const spans = chosen.map(async ({partition}): Promise<Span> => {
     const bounds = {partition, earliest: earliest.get(partition) ?? 0, end: latest.get(partition) ?? 0}
-    const position = await resolve(from, bounds)
-    if (position < bounds.earliest) throw gapOf(topic, partition, position, bounds.earliest).error
-    const end = to === null ? bounds.end : await resolve(to, bounds)
-    if (follow) return {partition, position, end: to === null ? null : end}
-    return {partition, position: Math.min(position, bounds.end), end: Math.min(end, bounds.end)}
+    const position = await beginning(bounds, cluster, options)
+    if (position === null) late--
+    const first = present(position ?? bounds.end, bounds, options)
+    const end = to === null ? bounds.end : ((await offsetOf(to, {...bounds, base: first}, cluster, options)) ?? bounds.end)
+    if (follow) return {partition, position: first, end: to === null ? null : end}
+    return {partition, position: Math.min(first, bounds.end), end: Math.min(end, bounds.end)}
   })
-  return Promise.all(spans)
+  const planned = await Promise.all(spans)
+  if (from.kind === 'time' && late === 0) options.onPastEnd?.(from.timestamp)
+  return planned
+}
+
+/** Where to begin; null for a time that no record has reached. */
+async function beginning(bounds: Bounds, cluster: Cluster, options: PlanOptions): Promise<number | null> {
+  const {topic, from, resume} = options
+  const resumed = resume?.get(bounds.partition)
+  if (resumed === undefined) return offsetOf(from, {...bounds, base: bounds.earliest}, cluster, options)
+  if (resumed > bounds.end) throw beyondEnd(topic, bounds.partition, resumed, bounds.end)
+  return resumed
+}
+
+/** The position, or the first offset that is left after it. */
+function present(position: number, {partition, earliest}: Bounds, {topic, onGap}: PlanOptions): number {
+  if (position >= earliest) return position
+  const gap = gapOf(topic, partition, position, earliest)
+  if (!onGap) throw gap.error
+  onGap(gap)
+  return earliest
 }
 
 function choose<P extends {partition: number; leader: number}>(existing: readonly P[], {topic, partitions}: PlanOptions): P[] {
@@ -63,12 +90,13 @@ function choose<P extends {partition: number; leader: number}>(existing: readonl
   })
 }
 
+/** `base` is what `+N` counts from. Null for a time that no record has reached. */
 async function offsetOf(
   position: Position,
-  {partition, earliest, end}: Bounds,
+  {partition, earliest, end, base}: Bounds & {base: number},
   cluster: Cluster,
   {topic, readCommitted}: PlanOptions,
-): Promise<number> {
+): Promise<number | null> {
   switch (position.kind) {
     case 'beginning':
       return earliest
@@ -78,11 +106,13 @@ async function offsetOf(
       return position.offset
     case 'last':
       return Math.max(earliest, end - position.count)
+    case 'plus':
+      return base + position.count
     case 'time': {
       const leaders = cluster.findTopicPartitionMetadata(topic).filter(({partitionId}) => partitionId === partition)
       const asked = leaders.map(({leader}) => ({partition, leader}))
       const found = (await offsetsAt(cluster, topic, asked, position.timestamp, {readCommitted})).get(partition) ?? -1
-      return found < 0 ? end : found
+      return found < 0 ? null : found
     }
   }
 }

@@ -7,6 +7,8 @@ export type Position =
   | {kind: 'offset'; offset: number}
   /** So many offsets before the end of each partition. */
   | {kind: 'last'; count: number}
+  /** So many offsets after the first one; as the end of a range, after its beginning. */
+  | {kind: 'plus'; count: number}
   /** The first record that is at least as late, epoch milliseconds. */
   | {kind: 'time'; timestamp: number}
 
@@ -15,13 +17,14 @@ const UNIT_MS: Readonly<Record<string, number>> = {ms: 1, s: 1_000, m: 60_000, h
 const ISO_TIME = /^(\d{4}-\d{2}-\d{2})(?:T(\d{2}:\d{2})(:\d{2}(?:[.,]\d{1,9})?)?)?(Z|[+-]\d{2}:?\d{2})?$/
 
 /**
- * `beginning`, `end`, an offset, `-N` (the last N of each partition), an ISO 8601 time (UTC unless it has a zone) or
+ * `beginning`, `end`, an offset, `-N` (the last N of each partition), `+N` (N further), an ISO 8601 time (UTC unless it has a zone) or
  * `-DURATION` (so long ago). Throws SkkError (usage).
  */
 export function parsePosition(text: string, now = Date.now()): Position {
   if (text === 'beginning' || text === 'end') return {kind: text}
   if (/^\d{1,15}$/.test(text)) return {kind: 'offset', offset: Number(text)}
   if (/^-\d{1,15}$/.test(text)) return {kind: 'last', count: -Number(text)}
+  if (/^\+\d{1,15}$/.test(text)) return {kind: 'plus', count: Number(text)}
   const ago = durationMs(text)
   if (ago !== null) return {kind: 'time', timestamp: now - ago}
   const timestamp = isoTime(text)
@@ -29,7 +32,7 @@ export function parsePosition(text: string, now = Date.now()): Position {
   throw new SkkError(`"${text}" is no place in a topic`, {
     code: 'USAGE',
     exit: 'usage',
-    hint: 'Write beginning, end, an offset, -100 for the last hundred of each partition, a time such as 2026-11-20T10:00Z, or -15m.',
+    hint: 'Write beginning, end, an offset, -100 for the last hundred of each partition, +100 for a hundred further, a time such as 2026-11-20T10:00Z, or -15m.',
   })
 }
 

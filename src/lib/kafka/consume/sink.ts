@@ -1,14 +1,12 @@
 import {ByteWriter} from '../../records/byte-writer.js'
-import {forEachRecord, type RecordBounds} from '../../records/record.js'
+import {forEachRecord} from '../../records/record.js'
 import type {FetchedBatch} from './fetch-loop.js'
+import type {RecordFilter} from './filter.js'
 import type {RecordFormat} from './format.js'
 import type {Output} from './output.js'
 
 /** So much goes out at once; less only at the end of an answer. */
 const FULL_BYTES = 1024 * 1024
-
-/** Whether a record is to be written. The bounds are good for the call only. */
-type RecordFilter = (section: Buffer, bounds: RecordBounds, partition: number) => boolean
 
 export type SinkOptions = {
   format: RecordFormat
@@ -47,9 +45,10 @@ export function createSink({format, filter, limit, output}: SinkOptions): Sink {
   let writing: Promise<void> = Promise.resolve()
   let done = new Map<number, number>()
   let [scanned, written, left] = [0, 0, limit]
+  if (format.head !== undefined && output.isEmpty) filling.buffer.text(format.head)
 
   const push = async (): Promise<void> => {
-    if (filling.positions.size === 0) return
+    if (filling.positions.size === 0 && filling.buffer.at === 0) return
     await writing
     const sent = filling
     filling = spare

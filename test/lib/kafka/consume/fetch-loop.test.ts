@@ -5,7 +5,7 @@ import {describe, expect, it} from 'vitest'
 import type {SkkError} from '../../../../src/lib/errors.js'
 import {withAdmin} from '../../../../src/lib/kafka/client.js'
 import type {Cluster} from '../../../../src/lib/kafka/cluster.js'
-import {type FetchLoopOptions, fetchSpans} from '../../../../src/lib/kafka/consume/fetch-loop.js'
+import {type FetchedBatch, type FetchLoopOptions, fetchSpans} from '../../../../src/lib/kafka/consume/fetch-loop.js'
 import {type PlanOptions, planSpans} from '../../../../src/lib/kafka/consume/plan.js'
 import {parsePosition} from '../../../../src/lib/kafka/consume/range.js'
 import {recordParser} from '../../../../src/lib/kafka/produce/records.js'
@@ -15,12 +15,13 @@ import {stack} from '../../../support/stack.js'
 import {chaos, plaintext, work} from '../cluster-fixture.js'
 import {numbers, produceText, recordsOf, TOPIC} from '../records-fixture.js'
 
-type Request = {from?: string; to?: string; partitions?: number[]; follow?: boolean} & Partial<FetchLoopOptions>
+type Request = {from?: string; to?: string; partitions?: number[]; follow?: boolean} & Partial<FetchLoopOptions> &
+  Pick<PlanOptions, 'onPastEnd' | 'resume'>
 
 /** What is read, as `partition@offset:value`. */
 async function read(
   cluster: Cluster,
-  {from = 'beginning', to, partitions, follow = false, ...options}: Request = {},
+  {from = 'beginning', to, partitions, follow = false, onPastEnd, resume, ...options}: Request = {},
 ): Promise<string[]> {
   const plan: PlanOptions = {
     topic: TOPIC,
@@ -29,6 +30,9 @@ async function read(
     to: to === undefined ? null : parsePosition(to),
     follow,
     readCommitted: true,
+    ...(onPastEnd && {onPastEnd}),
+    ...(resume && {resume}),
+    ...(options.onGap && {onGap: options.onGap}),
   }
   const seen: string[] = []
   await fetchSpans(cluster, await planSpans(cluster, plan), {
@@ -67,6 +71,25 @@ async function tenRecords(): Promise<Local> {
   return local
 }
 
+/** Of ten records the first five are deleted. */
+async function withGap(): Promise<Local> {
+  const local = await stack({apiProfile: 'wide'})
+  await work(plaintext(local), async (cluster) => {
+    const options = {dryRun: false, timeoutMs: 5_000}
+    await createTopics(cluster, [{name: TOPIC, partitions: 1, replicationFactor: 3, configs: {}}], options)
+    await produceText(cluster, numbers(10))
+  })
+  await deleteBefore(local, 5)
+  return local
+}
+
+const deleteBefore = (local: Local, offset: number): Promise<void> =>
+  withAdmin(plaintext(local), async (admin) => {
+    // kafkajs deletes only from topics that it has looked at.
+    await admin.fetchTopicOffsets(TOPIC)
+    await admin.deleteTopicRecords({topic: TOPIC, partitions: [{partition: 0, offset: String(offset)}]})
+  })
+
 describe('a range', () => {
   it.each([
     [{}, '0123456789'],
@@ -86,6 +109,11 @@ describe('a range', () => {
     [{to: '2026-11-20T10:00:02Z'}, '01'],
     [{from: '2026-11-20T10:00:02Z', to: '2026-11-20T10:00:04Z'}, '23'],
     [{from: '2027-01-01'}, ''],
+    [{from: '+3'}, '3456789'],
+    [{from: '+3', to: '+2'}, '34'],
+    [{from: '-4', to: '+1'}, '6'],
+    [{to: '+2'}, '01'],
+    [{from: '+99'}, ''],
   ])('%o', async (request, digits) => {
     const local = await tenRecords()
 
@@ -108,20 +136,7 @@ describe('a range', () => {
   })
 
   it('of an offset that retention has taken is exit 9, and says what is left', async () => {
-    const local = await stack({apiProfile: 'wide'})
-    const offsets = [{partition: 0, offset: '5'}]
-    await work(plaintext(local), async (cluster) => {
-      await createTopics(cluster, [{name: TOPIC, partitions: 1, replicationFactor: 3, configs: {}}], {
-        dryRun: false,
-        timeoutMs: 5_000,
-      })
-      await produceText(cluster, numbers(10))
-    })
-    await withAdmin(plaintext(local), async (admin) => {
-      // kafkajs deletes only from topics that it has looked at.
-      await admin.fetchTopicOffsets(TOPIC)
-      await admin.deleteTopicRecords({topic: TOPIC, partitions: offsets})
-    })
+    const local = await withGap()
 
     await expect(work(plaintext(local), (cluster) => read(cluster, {from: '2'}))).rejects.toMatchObject({
       code: 'OFFSET_OUT_OF_RANGE',
@@ -129,6 +144,43 @@ describe('a range', () => {
       message: 'offset 2 of topic "orders", partition 0, is gone; 5 is the first that is left, 3 offsets later',
     })
     expect(await work(plaintext(local), (cluster) => read(cluster, {to: '6'}))).toEqual(['0@5:5'])
+  })
+
+  it('of an offset that retention has taken goes on after it where that is allowed, and tells the gap', async () => {
+    const local = await withGap()
+    const gaps: [number, number, number][] = []
+
+    const seen = await work(plaintext(local), (cluster) =>
+      read(cluster, {from: '2', to: '7', onGap: ({partition, from, to}) => gaps.push([partition, from, to])}),
+    )
+
+    expect(seen).toEqual(['0@5:5', '0@6:6'])
+    expect(gaps).toEqual([[0, 2, 5]])
+  })
+
+  it('goes on where it was before, unless the topic is another one', async () => {
+    const local = await tenRecords()
+    const resumed = (offset: number) =>
+      work(plaintext(local), (cluster) => read(cluster, {from: '2', resume: new Map([[0, offset]])}))
+
+    expect(await resumed(8)).toEqual(['0@8:8', '0@9:9'])
+    await expect(resumed(11)).rejects.toMatchObject({
+      exitCode: 9,
+      message: 'topic "orders", partition 0, ends at offset 10, before offset 11',
+    })
+  })
+
+  it('tells when no record is as late as the time that it begins at', async () => {
+    const local = await tenRecords()
+    const told = async (from: string) => {
+      const times: number[] = []
+      await work(plaintext(local), (cluster) => read(cluster, {from, onPastEnd: (timestamp) => times.push(timestamp)}))
+      return times
+    }
+
+    expect(await told('2027-01-01')).toEqual([Date.UTC(2027, 0, 1)])
+    expect(await told('2026-11-20T10:00:09Z')).toEqual([])
+    expect(await told('10')).toEqual([])
   })
 
   it('of a partition that does not exist is exit 3', async () => {
@@ -238,6 +290,66 @@ describe('reading', () => {
 
     expect(cuts).toBeGreaterThan(0)
     expect(offsets).toEqual(Array.from({length: 20_000}, (_, i) => i))
+  })
+
+  it('meets a gap that appears before it, and goes on after it where that is allowed', async () => {
+    const local = await withGap()
+    const gap = {topic: TOPIC, readCommitted: true, timeoutMs: 10_000, signal: new AbortController().signal}
+    const spans = [{partition: 0, position: 1, end: 7}]
+    const gaps: number[] = []
+    const offsets: number[] = []
+    const onBatch = async (batch: FetchedBatch) => {
+      offsets.push(...recordsOf(batch).map(({offset}) => offset))
+      return true
+    }
+
+    await work(plaintext(local), async (cluster) => {
+      await cluster.addTargetTopic(TOPIC)
+      await expect(fetchSpans(cluster, spans, {...gap, onBatch})).rejects.toMatchObject({code: 'OFFSET_OUT_OF_RANGE'})
+      await fetchSpans(cluster, spans, {...gap, onBatch, onGap: ({from, to}) => gaps.push(from, to)})
+    })
+
+    expect(gaps).toEqual([1, 5])
+    expect(offsets).toEqual([5, 6])
+  })
+
+  it('warns when the brokers say nothing, and goes on when they are back', async () => {
+    const local = await tenRecords()
+    const way = await chaos()
+    const warnings: number[] = []
+    const stop = new AbortController()
+    const values: string[] = []
+
+    await work(
+      plaintext(local),
+      (cluster) => {
+        setTimeout(() => way.bringDown(), 300)
+        return read(cluster, {
+          from: 'end',
+          follow: true,
+          patienceMs: 60_000,
+          signal: stop.signal,
+          silence: {
+            after: 500,
+            warn(ms) {
+              warnings.push(ms)
+              way.down = false
+              void work(plaintext(local), (again) => produceText(again, 'back\n'))
+            },
+          },
+          onBatch: async (batch) => {
+            values.push(...recordsOf(batch).map(({value}) => value!.toString()))
+            stop.abort()
+            return true
+          },
+        })
+      },
+      way.connect,
+    )
+
+    expect(warnings).toHaveLength(1)
+    expect(warnings[0]).toBeGreaterThanOrEqual(500)
+    expect(values).toEqual(['back'])
   })
 
   it('fails with exit 5 once no fetch has succeeded for the timeout', async () => {

@@ -11,6 +11,7 @@ describe('a place in a topic', () => {
     ['0', {kind: 'offset', offset: 0}],
     ['20261120', {kind: 'offset', offset: 20_261_120}],
     ['-100', {kind: 'last', count: 100}],
+    ['+100', {kind: 'plus', count: 100}],
     ['-15m', {kind: 'time', timestamp: NOW - 900_000}],
     ['-1h30m', {kind: 'time', timestamp: NOW - 5_400_000}],
     ['-500ms', {kind: 'time', timestamp: NOW - 500}],
@@ -38,7 +39,8 @@ describe('a place in a topic', () => {
     '2026-11-20T25:00',
     '20-11-2026',
     '2026-11-20 10:00',
-    '+5',
+    '+',
+    '+15m',
   ])('%j is none', (text) => {
     expect(() => parsePosition(text, NOW)).toThrow(expect.objectContaining({code: 'USAGE', exitCode: 2}))
   })

@@ -1,7 +1,7 @@
 import {describe, expect, it} from 'vitest'
 
 import type {FetchedBatch} from '../../../../src/lib/kafka/consume/fetch-loop.js'
-import {envelope, type RecordFormat, rawValue} from '../../../../src/lib/kafka/consume/format.js'
+import {envelopes, type RecordFormat, values} from '../../../../src/lib/kafka/consume/format.js'
 import type {Output} from '../../../../src/lib/kafka/consume/output.js'
 import {createSink, type SinkOptions} from '../../../../src/lib/kafka/consume/sink.js'
 import {encodeBatch, openBatch} from '../../../../src/lib/records/batch.js'
@@ -35,6 +35,7 @@ async function batch(
 function sink(options: Options = {}) {
   const written: string[] = []
   const output = {
+    isEmpty: true,
     write: async (bytes: Buffer) => {
       written.push(bytes.toString())
     },
@@ -42,16 +43,18 @@ function sink(options: Options = {}) {
   }
   return {
     written,
-    ...createSink({format: rawValue, filter: null, limit: Number.POSITIVE_INFINITY, output, ...options}),
+    ...createSink({format: rawValues, filter: null, limit: Number.POSITIVE_INFINITY, output, ...options}),
   }
 }
 
+const rawValues = values('string', Buffer.from('\n'))
+
 /** Without the fast way. */
-const slowRawValue: RecordFormat = {write: rawValue.write}
+const slowRawValues: RecordFormat = {write: rawValues.write}
 
 describe.each([
-  ['compacted', rawValue],
-  ['written', slowRawValue],
+  ['compacted', rawValues],
+  ['written', slowRawValues],
 ])('values %s', (_, format) => {
   it('are those of the range, each on its line, empty for a tombstone', async () => {
     const {take, flush, written, counts, progress} = sink({format})
@@ -79,13 +82,13 @@ describe.each([
   })
 
   it('are no longer than they were, however long', async () => {
-    const values = ['', 'a'.repeat(10_000), 'b', 'c'.repeat(200_000)]
+    const texts = ['', 'a'.repeat(10_000), 'b', 'c'.repeat(200_000)]
     const {take, flush, written} = sink({format})
 
-    await take(await batch(values))
+    await take(await batch(texts))
     await flush()
 
-    expect(written.join('')).toBe(values.map((value) => `${value}\n`).join(''))
+    expect(written.join('')).toBe(texts.map((value) => `${value}\n`).join(''))
   })
 })
 
@@ -93,7 +96,7 @@ describe('a sink', () => {
   it('tells progress only of what is written, once', async () => {
     const writes: (() => void)[] = []
     const {take, push, flush, counts, progress} = sink({
-      output: {write: () => new Promise((resolve) => writes.push(resolve)), close: async () => {}},
+      output: {isEmpty: true, write: () => new Promise((resolve) => writes.push(resolve)), close: async () => {}},
     })
 
     await take(await batch(['a']))
@@ -126,7 +129,7 @@ describe('a sink', () => {
   it('writes nothing of a batch that does not hold together, and all of those before it', async () => {
     const broken = await batch(['one', 'two', 'three'], {baseOffset: 1})
     broken.section![broken.section!.length - 3] = 0x7f
-    const {take, flush, written, counts, progress} = sink({format: envelope('t')})
+    const {take, flush, written, counts, progress} = sink({format: envelopes('t', 'string')})
 
     await take(await batch(['fine']))
     await expect(take({...broken, section: broken.section!.subarray(0, -1)})).rejects.toThrow()
@@ -137,9 +140,25 @@ describe('a sink', () => {
     expect([...progress()]).toEqual([[0, 1]])
   })
 
+  it('begins with the head of its format, also where no record follows, but not where a file goes on', async () => {
+    const format = {head: 'names\n', write: rawValues.write}
+    const [empty, going] = [
+      sink({format}),
+      sink({format, output: {isEmpty: false, write: async () => {}, close: async () => {}}}),
+    ]
+
+    await empty.flush()
+    await going.take(await batch(['a']))
+    await going.flush()
+
+    expect(empty.written).toEqual(['names\n'])
+    expect(going.written).toEqual([])
+  })
+
   it('fails where its output fails, and has not progressed', async () => {
     const {take, push, flush, counts, progress} = sink({
       output: {
+        isEmpty: true,
         write: async () => {
           throw new Error('full')
         },
