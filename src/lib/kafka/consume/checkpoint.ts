@@ -32,7 +32,7 @@ export type Checkpoint = {
   output: Output
   /** The next offset of each partition, as of the last checkpoint; empty at the first run. */
   offsets: ReadonlyMap<number, number>
-  /** Makes what is in the output file the state to go on from, with these next offsets. */
+  /** Makes what is in the output file now the state to go on from, with these next offsets. */
   save(progress: ReadonlyMap<number, number>): Promise<void>
   /** Closes both files, and lets others use them. */
   close(): Promise<void>
@@ -50,17 +50,25 @@ export async function openCheckpoint(path: string, outputFile: string, identity:
     const file = await openOutput(outputFile, saved?.outputBytes ?? null)
     const output = appendingTo(file, outputFile, saved?.outputBytes ?? 0)
     const offsets = new Map(Object.entries(saved?.offsets ?? {}).map(([partition, offset]) => [Number(partition), offset]))
+    const write = async (next: Saved): Promise<void> => {
+      await file.datasync().catch((error) => {
+        throw unwritable(outputFile, error)
+      })
+      await replace(path, next)
+    }
+    let saving: Promise<void> = Promise.resolve()
     return {
       output,
       offsets,
-      async save(progress) {
+      save(progress) {
         for (const [partition, offset] of progress) offsets.set(partition, offset)
-        await file.datasync().catch((error) => {
-          throw unwritable(outputFile, error)
-        })
-        await replace(path, {version: 1, ...identity, outputBytes: output.length(), offsets: Object.fromEntries(offsets)})
+        // As it is now: more may be written while this waits for the disk.
+        const next: Saved = {version: 1, ...identity, outputBytes: output.length(), offsets: Object.fromEntries(offsets)}
+        saving = saving.then(() => write(next))
+        return saving
       },
       async close() {
+        await saving.catch(() => {})
         await output.close().finally(unlock)
       },
     }

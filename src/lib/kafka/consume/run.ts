@@ -13,7 +13,7 @@ import {createSink, type Sink} from './sink.js'
 const CHECKPOINT_EVERY_MS = 1_000
 
 /** Where the records go: standard output, unless there is a file. */
-export type Destination = {
+type Destination = {
   outputFile?: string | undefined
   /** Kept in step with the output file. */
   checkpoint?: string | undefined

@@ -47,9 +47,16 @@ export function createSink({format, filter, limit, output}: SinkOptions): Sink {
   let [scanned, written, left] = [0, 0, limit]
   if (format.head !== undefined && output.isEmpty) filling.buffer.text(format.head)
 
-  const push = async (): Promise<void> => {
-    if (filling.positions.size === 0 && filling.buffer.at === 0) return
+  // Who stops reading may flush while a batch is still being pushed: one after the other, or one buffer is filled and written at once.
+  let pushing: Promise<void> = Promise.resolve()
+  const push = (): Promise<void> => {
+    pushing = pushing.then(swap)
+    pushing.catch(() => {})
+    return pushing
+  }
+  const swap = async (): Promise<void> => {
     await writing
+    if (filling.positions.size === 0 && filling.buffer.at === 0) return
     const sent = filling
     filling = spare
     spare = sent

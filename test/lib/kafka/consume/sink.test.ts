@@ -116,6 +116,30 @@ describe('a sink', () => {
     expect([...progress()]).toEqual([])
   })
 
+  it('keeps its buffers apart when it is flushed while a batch is on its way', async () => {
+    const written: string[] = []
+    const {take, push, flush, counts} = sink({
+      output: {
+        isEmpty: true,
+        async write(bytes) {
+          await new Promise((resolve) => setImmediate(resolve))
+          written.push(bytes.toString())
+        },
+        close: async () => {},
+      },
+    })
+
+    await take(await batch(['a']))
+    const pushes = [push(), flush()]
+    await take(await batch(['b'], {baseOffset: 1}))
+    pushes.push(push(), flush())
+    await take(await batch(['c'], {baseOffset: 2}))
+    await Promise.all([...pushes, flush()])
+
+    expect(written.join('')).toBe('a\nb\nc\n')
+    expect(counts().written).toBe(3)
+  })
+
   it('moves on over batches of which nothing is seen', async () => {
     const {take, flush, written, progress} = sink()
 
