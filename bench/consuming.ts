@@ -10,7 +10,7 @@ const ROUNDS = 5
 const TOPIC = 'orders'
 
 /** As kcat reads fastest from either. */
-const TUNED = [
+export const TUNED = [
   'fetch.wait.max.ms=5',
   'fetch.message.max.bytes=4194304',
   'queued.min.messages=2000000',

@@ -11,15 +11,20 @@
  * - Apache Kafka 3.9 (KRaft, one node, default heap): github.com/apache/kafka.
  * - `node -e 0`: what any Node program costs at least.
  *
+ * `consume` is skk's own: SKK_BENCH_ROUNDS (7) rounds over SKK_BENCH_MILLIONS (5) of records, and over one million without a goal, where
+ * start-up is a third. kcat -J and -f write less than the envelope and the template hold.
+ *
  * Goals: producing at most 2.5 times the mock in at most 200 MB, consuming at most 2 times Kafka, Metadata at most 500 ms after
- * `local start`; on Node 20 `--version` at most 2.5 and `topics list` at most 4.5 times bare Node.
+ * `local start`; on Node 20 `--version` at most 2.5 and `topics list` at most 4.5 times bare Node; `consume` at most as long
+ * as kcat, with --json 0.7 times as long, in at most 200 MB.
  */
+import {consume} from './consume.js'
 import {consuming} from './consuming.js'
 import {producing} from './producing.js'
 import type {Figure} from './rounds.js'
 import {localStart, startUp} from './starting.js'
 
-const all: Record<string, () => Promise<Figure[]>> = {producing, consuming, local: localStart, startup: startUp}
+const all: Record<string, () => Promise<Figure[]>> = {producing, consuming, consume, local: localStart, startup: startUp}
 
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(all)
 for (const name of names) {

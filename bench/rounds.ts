@@ -1,4 +1,5 @@
 import {type ChildProcess, spawn} from 'node:child_process'
+import {readFileSync} from 'node:fs'
 
 /** One line of the report. */
 export type Figure = {what: string; figure: string; goal: string; details: string}
@@ -69,6 +70,33 @@ function output(command: string, args: readonly string[], env: NodeJS.ProcessEnv
       else reject(new Error(`${command} ${args.join(' ')}: exit ${code}\n${errors}`))
     })
   })
+}
+
+/** The most memory that the program had while it ran, in MiB, looked at all the time in /proc. Rejects when it fails. */
+export function peakMemory(command: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, {stdio: ['ignore', 'ignore', 'inherit'], env})
+    let peak = 0
+    const look = setInterval(() => {
+      const [, kilobytes = 0] = /VmHWM:\s+(\d+)/.exec(statusOf(child.pid!)) ?? []
+      peak = Math.max(peak, Number(kilobytes) / 1024)
+    }, 5)
+    child.once('error', reject)
+    child.once('close', (code) => {
+      clearInterval(look)
+      if (code === 0) resolve(peak)
+      else reject(new Error(`${command} ${args.join(' ')}: exit ${code}`))
+    })
+  })
+}
+
+/** Empty once the process is gone. */
+function statusOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/status`, 'utf8')
+  } catch {
+    return ''
+  }
 }
 
 /** Resolves to the first line of its standard output. */
