@@ -36,6 +36,7 @@ export type Port = {wanted: number; mayMove: boolean}
 export type RunningCluster = {
   record: ClusterRecord
   broker: Broker
+  /** In the order of the broker's listeners. */
   servings: Serving[]
   bootstrap: string
   plaintextBootstrap: string | undefined
@@ -205,6 +206,25 @@ export class Clusters implements ClusterStore {
     for (const {broker} of this.#running.values()) await broker.clean(now)
   }
 
+  /** Nobody listens for the node any more, its connections end, and others lead its partitions. */
+  async killNode(nodeId: number): Promise<void> {
+    for (const {broker, servings} of this.#running.values()) {
+      broker.deadNodes.add(nodeId)
+      await Promise.all(
+        servings.filter((_, index) => broker.listeners[index]!.nodeId === nodeId).map((serving) => serving.close()),
+      )
+    }
+  }
+
+  /** The node listens again where it did, and leads again what it led. */
+  async reviveNode(nodeId: number): Promise<void> {
+    for (const {broker, servings} of this.#running.values()) {
+      for (const [index, listener] of broker.listeners.entries())
+        if (listener.nodeId === nodeId) servings[index] = await serve(broker, listener, limitsOf(this.#settings.stallMs))
+      broker.deadNodes.delete(nodeId)
+    }
+  }
+
   async close(): Promise<void> {
     this.#closed = true
     await Promise.all([...this.#running.keys()].map((arn) => this.#stop(arn)))
@@ -252,8 +272,10 @@ async function listenNodes(broker: Broker, how: Listen, servings: Serving[]): Pr
   return listeners
 }
 
+const limitsOf = (stallMs: number | undefined) => (stallMs === undefined ? {} : {stallMs})
+
 async function serveOrMove(broker: Broker, listener: Listener, {port, stallMs}: Listen): Promise<Serving> {
-  const limits = stallMs === undefined ? {} : {stallMs}
+  const limits = limitsOf(stallMs)
   try {
     return await serve(broker, listener, limits)
   } catch (error) {

@@ -35,6 +35,8 @@ export type LocalOptions = {
   lambdaRate?: number
   /** How long a Kafka client may rest in the middle of a frame, an answer or a login; 10 s by default. */
   stallMs?: number
+  /** How long a login lasts at most; until its token ends unless given. */
+  maxSessionMs?: number
   /** For tests that put a proxy in front of each node: the address that clients are told instead of the node's own. */
   advertise?: Advertise
   /** What the stack has to tell, a line at a time: denials, failed authentications, recoveries. */
@@ -48,6 +50,10 @@ export type Local = Stack & {
   stopRequested: Promise<void>
   /** What goes wrong on purpose, in every cluster of the stack. */
   faults: Faults
+  nodeIds: readonly number[]
+  /** What the death of a broker looks like to clients: they find other leaders. */
+  killNode(nodeId: number): Promise<void>
+  reviveNode(nodeId: number): Promise<void>
   /** What the user should know, lowercase sentences without full stop. */
   warnings: readonly string[]
 }
@@ -87,7 +93,12 @@ export async function startLocal(options: LocalOptions): Promise<Local> {
       stallMs: options.stallMs,
       faults,
       advertise: options.advertise,
-      authentication: {identities, region, hostNames: ['127.0.0.1', 'localhost', '::1', hostname()]},
+      authentication: {
+        identities,
+        region,
+        hostNames: ['127.0.0.1', 'localhost', '::1', hostname()],
+        maxSessionMs: options.maxSessionMs,
+      },
       log,
     })
     closers.push(() => clusters.close())
@@ -175,7 +186,16 @@ export async function startLocal(options: LocalOptions): Promise<Local> {
       dataDir,
     }
     await writeStack(dataDir, stack)
-    return {...stack, stop, stopRequested, faults, warnings: identities.warnings}
+    return {
+      ...stack,
+      stop,
+      stopRequested,
+      faults,
+      nodeIds: cluster.broker.nodeIds,
+      killNode: (nodeId) => clusters.killNode(nodeId),
+      reviveNode: (nodeId) => clusters.reviveNode(nodeId),
+      warnings: identities.warnings,
+    }
   } catch (error) {
     await stop()
     throw error

@@ -1,11 +1,9 @@
-import {type ChildProcess, spawn} from 'node:child_process'
-import {once} from 'node:events'
 import {readdirSync, readFileSync} from 'node:fs'
 import {createServer} from 'node:http'
 import {createRequire} from 'node:module'
 import net from 'node:net'
 
-import {describe, expect, it, onTestFinished} from 'vitest'
+import {describe, expect, it} from 'vitest'
 
 import {SkkError} from '../../../src/lib/errors.js'
 import {compare, OURS} from '../../../src/lib/kafka/doctor/api-versions.js'
@@ -14,6 +12,7 @@ import {type Check, type Diagnosis, diagnose} from '../../../src/lib/kafka/docto
 import type {KafkaTarget} from '../../../src/lib/kafka/target.js'
 import {Writer} from '../../../src/lib/kafka/wire.js'
 import {authority} from '../../support/certificates.js'
+import {fullBacklog} from '../../support/full-backlog.js'
 import {namedBrokers} from '../../support/named-brokers.js'
 import {stack} from '../../support/stack.js'
 import {closedPort, forwarder, listening, sniRouter, socks5} from '../../support/tunnels.js'
@@ -472,25 +471,6 @@ async function failureOf(target: KafkaTarget, endpoint?: string): Promise<[strin
   expect(checks.at(-1)).toBe(check)
   expect([check?.cause, check?.fix]).toEqual([failure?.message, failure?.hint])
   return [check!.layer, failure!.exitCode, check!.cause!, check!.fix!]
-}
-
-/** A listener whose queue of connections is full: the next one is never answered. Its process sleeps and accepts nothing. */
-async function fullBacklog(): Promise<number> {
-  const sleeping = `
-    const server = require('node:net').createServer().listen({port: 0, host: '127.0.0.1', backlog: 1}, () => {
-      require('node:fs').writeSync(1, String(server.address().port))
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
-    })`
-  const child: ChildProcess = spawn(process.execPath, ['-e', sleeping], {stdio: ['ignore', 'pipe', 'inherit']})
-  onTestFinished(() => void child.kill('SIGKILL'))
-  const [text] = await once(child.stdout!, 'data')
-  const port = Number(text)
-  const fillers = Array.from({length: 6}, () => net.connect(port, '127.0.0.1').on('error', () => {}))
-  onTestFinished(() => {
-    for (const filler of fillers) filler.destroy()
-  })
-  await new Promise((resolve) => setTimeout(resolve, 100))
-  return port
 }
 
 /** An HTTP server by whose clock it is that time. */

@@ -40,7 +40,13 @@ export type BrokerOptions = {
   log(line: string): void
 }
 
-export type Authentication = {identities: Identities; region: string; hostNames: readonly string[]}
+export type Authentication = {
+  identities: Identities
+  region: string
+  hostNames: readonly string[]
+  /** How long a login lasts at most. */
+  maxSessionMs?: number | undefined
+}
 
 type StateEntry =
   | {type: 'topic'; name: string; id: string; partitions: number; replicationFactor: number; config: Record<string, string>}
@@ -66,6 +72,8 @@ export class Broker {
   readonly topics = new Map<string, Topic>()
   readonly groups: GroupCoordinator
   readonly listeners: Listener[] = []
+  /** Nodes that are dead on purpose: they lead nothing, and Metadata does not know them. */
+  readonly deadNodes = new Set<number>()
   readonly authentication: Authentication
   readonly faults: Faults
   readonly log: (line: string) => void
@@ -265,9 +273,12 @@ export class Broker {
     }
   }
 
-  /** Partitions of a topic are spread over the nodes, each topic beginning at another one. */
+  /** Partitions of a topic are spread over the nodes, each topic beginning at another one; those of a dead node go to the next. */
   leaderOf(topic: Topic, partition: number): number {
-    return this.nodeIds[(topic.firstLeader + partition) % this.nodeIds.length]!
+    const first = topic.firstLeader + partition
+    if (this.deadNodes.size === 0) return this.nodeIds[first % this.nodeIds.length]!
+    const order = this.nodeIds.map((_, index) => this.nodeIds[(first + index) % this.nodeIds.length]!)
+    return order.find((id) => !this.deadNodes.has(id)) ?? order[0]!
   }
 
   /** The leader first, then other nodes, real ones before such as only Metadata knows: MSK says 3 replicas whatever the node count. */
@@ -280,7 +291,7 @@ export class Broker {
   /** Every node's address of the kind that the connection came in by. */
   endpointsFor({listener}: Connection): {nodeId: number; host: string; port: number}[] {
     return this.listeners
-      .filter(({security}) => security === listener.security)
+      .filter(({security, nodeId}) => security === listener.security && !this.deadNodes.has(nodeId))
       .map(({nodeId, host, port, advertised}) => ({nodeId, host, port, ...advertised}))
   }
 

@@ -44,14 +44,16 @@ export function answerBareToken(token: Buffer, broker: Broker, connection: Conne
 
 /** Gives the connection its principal. Re-authentication must keep it, as Kafka demands (KIP-368). */
 function admit(token: Buffer, broker: Broker, connection: Connection): Session {
-  const {identities, region, hostNames} = broker.authentication
+  const {identities, region, hostNames, maxSessionMs = Number.POSITIVE_INFINITY} = broker.authentication
+  const now = Date.now()
   const session = authenticate(connection.mechanism as 'OAUTHBEARER' | 'AWS_MSK_IAM', token, {
     identities,
     region,
     hostNames,
-    now: Date.now(),
+    now,
   })
-  const {principal, expiresAt} = session
+  const {principal} = session
+  const expiresAt = Math.min(session.expiresAt, now + maxSessionMs)
   if (connection.principal && connection.principal.arn !== principal.arn) {
     throw new AuthenticationError(
       'Cannot change principals during re-authentication',
@@ -64,5 +66,5 @@ function admit(token: Buffer, broker: Broker, connection: Connection): Session {
   connection.principal = principal
   connection.expiresAt = expiresAt
   connection.mechanism = undefined
-  return session
+  return {...session, expiresAt}
 }

@@ -1,0 +1,16 @@
+import {defineConfig} from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    include: ['test/faults/**/*.test.ts'],
+    disableConsoleIntercept: true,
+    globalSetup: ['test/support/build.ts'],
+    reporters: ['default', './test/support/counts-reporter.ts'],
+    // What is timed out for and waited for is real: two files at once would make each other's brokers slow.
+    fileParallelism: false,
+    testTimeout: 120_000,
+    // kcat is installed on first use.
+    hookTimeout: 600_000,
+    env: {NO_COLOR: '1', AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true'},
+  },
+})
