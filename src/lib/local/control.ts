@@ -1,6 +1,7 @@
 import {request} from 'node:http'
 
 import {SkkError} from '../errors.js'
+import {processIdentity} from '../process-identity.js'
 import {readStack, type Stack} from './data-dir.js'
 
 const ANSWER_MS = 2_000
@@ -29,19 +30,10 @@ export async function stopStack(stack: Stack, timeoutMs: number): Promise<boolea
   await ask(stack, 'stop')
   const deadline = Date.now() + timeoutMs
   while (Date.now() < deadline) {
-    if (!isAlive(stack.pid)) return true
+    if ((await processIdentity(stack.pid)) === undefined) return true
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
   return false
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH'
-  }
 }
 
 /**

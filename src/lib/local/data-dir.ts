@@ -1,10 +1,9 @@
-import {execFile} from 'node:child_process'
 import {randomBytes} from 'node:crypto'
 import {lstat, mkdir, open, readdir, readFile, rm, rmdir} from 'node:fs/promises'
 import {join} from 'node:path'
-import {promisify} from 'node:util'
 
 import {SkkError} from '../errors.js'
+import {processIdentity} from '../process-identity.js'
 import {replaceFile} from './kafka/log/files.js'
 import type {ApiProfile} from './kafka/profiles.js'
 
@@ -92,7 +91,11 @@ async function refuseForeignDir(dir: string): Promise<void> {
 /** One stack per data directory. A lock whose process is gone, or whose pid now belongs to another process, is taken over. */
 async function takeLock(dir: string): Promise<void> {
   const path = join(dir, LOCK)
-  const mine = JSON.stringify({pid: process.pid, identity: await identityOf(process.pid), nonce: randomBytes(8).toString('hex')})
+  const mine = JSON.stringify({
+    pid: process.pid,
+    identity: await processIdentity(process.pid),
+    nonce: randomBytes(8).toString('hex'),
+  })
   for (let attempt = 0; attempt < 2; attempt++) {
     try {
       const file = await open(path, 'wx', 0o600)
@@ -103,7 +106,7 @@ async function takeLock(dir: string): Promise<void> {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
     }
     const holder = (await readJson(path)) as {pid: number; identity: string} | undefined
-    if (holder && (await identityOf(holder.pid)) === holder.identity) {
+    if (holder && (await processIdentity(holder.pid)) === holder.identity) {
       throw new SkkError(`"${dir}" is used by the stack with pid ${holder.pid}`, {
         code: 'DATA_DIR_IN_USE',
         exit: 'conflict',
@@ -113,31 +116,6 @@ async function takeLock(dir: string): Promise<void> {
     await rm(path, {force: true})
   }
   throw new SkkError(`the lock of "${dir}" is contended`, {code: 'DATA_DIR_IN_USE', exit: 'conflict'})
-}
-
-/**
- * Tells a process from a later one with the same pid: when it started. Undefined for a pid that no process has.
- * Where the system does not say, any process with that pid counts as the same.
- */
-async function identityOf(pid: number): Promise<string | undefined> {
-  try {
-    process.kill(pid, 0)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return undefined
-  }
-  try {
-    if (process.platform === 'linux') {
-      const [boot, stat] = await Promise.all([
-        readFile('/proc/sys/kernel/random/boot_id', 'utf8'),
-        readFile(`/proc/${pid}/stat`, 'utf8'),
-      ])
-      return `${boot.trim()} ${stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]}`
-    }
-    const {stdout} = await promisify(execFile)('ps', ['-o', 'lstart=', '-p', String(pid)])
-    return stdout.trim()
-  } catch {
-    return 'unknown'
-  }
 }
 
 /** Leaves the directory to the next stack. */
