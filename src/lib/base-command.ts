@@ -14,6 +14,7 @@ import {asTyped} from './output/invocation.js'
 import {type Progress, startProgress} from './output/progress.js'
 import {askChoice, askText, askYesNo, canAsk} from './output/prompt.js'
 import {compileQuery} from './output/query.js'
+import {wipeRows} from './output/rows.js'
 import {sanitize, sanitizeJson} from './output/sanitize.js'
 import {write} from './output/stdout.js'
 import {type Columns, renderPlain, renderTable} from './output/table.js'
@@ -165,7 +166,9 @@ export abstract class BaseCommand<C extends typeof Command> extends Command {
 
   /** A remark on standard error, also under --json; --quiet silences it. */
   protected note(text: string): void {
-    if (!this.flags?.quiet) process.stderr.write(`${sanitize(asTyped(text))}\n`)
+    if (this.flags?.quiet) return
+    wipeRows()
+    process.stderr.write(`${sanitize(asTyped(text))}\n`)
   }
 
   /** On a terminal, the command that usually comes next. */
@@ -176,6 +179,7 @@ export abstract class BaseCommand<C extends typeof Command> extends Command {
   /** Something that the user should know although it works; --quiet does not silence it. */
   override warn(input: string | Error): string | Error {
     const text = input instanceof Error ? input.message : input
+    wipeRows()
     process.stderr.write(`${colorStderr.yellow('warning:')} ${sanitize(asTyped(text))}\n`)
     return input
   }

@@ -20,6 +20,7 @@ import {labelOf, type PlanOptions} from './esm/plan.js'
 import {selectMappings} from './esm/select.js'
 import {type Seen, type Watched, waitForAll} from './esm/wait.js'
 import type {KafkaTarget} from './kafka/target.js'
+import {startRows} from './output/rows.js'
 
 const RETRY_DEADLINE_MS = 15 * 60_000
 /** Terraform's bound for a mapping that changes. */
@@ -162,11 +163,12 @@ export abstract class EsmCommand<C extends typeof Command> extends BaseCommand<C
     watched: readonly Watched[],
     evidenceOf?: (mapping: Mapping) => Promise<string | undefined>,
   ): Promise<Seen[]> {
-    const progress = this.progress()
+    const rows = startRows({quiet: Boolean(this.flags.quiet)})
     const local = world.tickMs === LOCAL_TICK_MS
     const onTick = (seen: readonly Seen[]): void => {
       const open = seen.filter(({until, mapping}) => !isThere(until, mapping))
-      progress.update(`waiting for ${open.length} of ${seen.length}: ${summary(open)}`, seen.length - open.length, seen.length)
+      for (const {label, until, mapping} of seen) rows.update(label, mapping?.state ?? 'not listed', isThere(until, mapping))
+      rows.total(`waiting for ${open.length} of ${seen.length}: ${summary(open)}`, seen.length - open.length, seen.length)
     }
     try {
       return await waitForAll(world, watched, {
@@ -176,27 +178,39 @@ export abstract class EsmCommand<C extends typeof Command> extends BaseCommand<C
         ...(evidenceOf && {evidenceOf}),
       })
     } finally {
-      progress.stop()
+      rows.stop()
     }
   }
 
-  /** Shows what a world tells, and counts; `total` mappings are to be done. */
+  /** Shows what a world tells, a line for each of the `total` mappings that are to be done, and sums it up at its end. */
   protected watch(world: World, total: number): {stop(): void; made: Map<string, string>} {
-    const progress = this.progress()
+    const rows = startRows({quiet: Boolean(this.flags.quiet)})
+    const {clock, pace} = world.conduct
+    const began = clock.now()
     const made = new Map<string, string>()
-    const on = ({mapping, doing, attempt, waitMs}: News): void => {
+    let repeated = 0
+    world.on = ({mapping, doing, attempt, waitMs}: News): void => {
       if (DONE.has(doing)) made.set(mapping, doing)
-      const now =
-        waitMs === undefined
-          ? doing
-          : `${doing}${attempt ? `, attempt ${attempt}` : ''}, again in ${(waitMs / 1000).toFixed(1)} s`
-      const {rate, throttles} = world.conduct.pace
-      const pace = `${rate.toFixed(1)} calls/s${throttles > 0 ? `, ${throttles} throttled` : ''}`
-      progress.update(`${made.size} of ${total} done; ${mapping}: ${now} (${pace})`, made.size, total)
+      if (attempt !== undefined) repeated++
+      const wait =
+        waitMs === undefined ? '' : `${attempt ? `, attempt ${attempt}` : ''}, again in ${(waitMs / 1000).toFixed(1)} s`
+      rows.update(mapping, `${doing}${wait}`, DONE.has(doing))
+      const throttled = pace.throttles > 0 ? `, ${pace.throttles} throttled` : ''
+      rows.total(`${made.size} of ${total} done (${pace.rate.toFixed(1)} calls/s${throttled})`, made.size, total)
     }
-    world.on = on
-    return {stop: () => progress.stop(), made}
+    const stop = (): void => {
+      rows.stop()
+      const seconds = ((clock.now() - began) / 1000).toFixed(1)
+      if (total > 1) this.note(`${countsOf(made)} in ${seconds} s, ${repeated} calls repeated, ${pace.throttles} throttled`)
+    }
+    return {stop, made}
   }
+}
+
+function countsOf(made: ReadonlyMap<string, string>): string {
+  const results = [...made.values()]
+  const counts = [...new Set(results)].map((result) => `${results.filter((one) => one === result).length} ${result}`)
+  return counts.length > 0 ? counts.join(', ') : 'nothing done'
 }
 
 const DONE = new Set(['created', 'unchanged', 'updated', 'adopted', 'replaced', 'deleted', 'failed'])

@@ -10,8 +10,11 @@ export type EsmCli = {
   start(...args: string[]): Running
 }
 
+/** In the environment: an MSK API that is not on this machine, so that the account counts as one of AWS, and that does not answer. */
+export const ON_AWS = {AWS_ENDPOINT_URL_KAFKA: 'http://0.0.0.0:1'}
+
 /** The CLI with a home of its own and a scripted Lambda endpoint. */
-export async function esmCli(options: ScriptOptions = {}): Promise<EsmCli> {
+export async function esmCli(options: ScriptOptions = {}, more: NodeJS.ProcessEnv = {}): Promise<EsmCli> {
   const server = await scriptedLambda(options)
   const home = await cleanHome()
   onTestFinished(async () => {
@@ -25,6 +28,7 @@ export async function esmCli(options: ScriptOptions = {}): Promise<EsmCli> {
     AWS_REGION: REGION,
     AWS_ACCESS_KEY_ID: 'test',
     AWS_SECRET_ACCESS_KEY: 'test',
+    ...more,
   }
   const line = (args: string[]) => ['esm', ...args, '--cluster', CLUSTER]
   return {

@@ -61,10 +61,25 @@ const usage = (message: string, hint: string): SkkError => new SkkError(message,
 /** What AWS documents with provisioned pollers only, as it is named in a plan. */
 const PROVISIONED_ONLY = ['maxRetries', 'maxAgeSeconds', 'bisect', 'reportBatchItemFailures', 'logLevel'] as const
 
-/** What a person should know about a mapping that is going to be made; full sentences without their stop. */
-export function adviceOn(wanted: Wanted): string[] {
+/** What a person should know about mappings that are going to be made, each thing once; sentences without their stop. */
+export function adviceOn(plan: readonly Wanted[]): string[] {
+  const labels = new Map<string, string[]>()
+  for (const wanted of plan)
+    for (const advice of adviceOnOne(wanted)) labels.set(advice, [...(labels.get(advice) ?? []), labelOf(wanted)])
+  return [...labels].map(([advice, of]) => `${several(of)}: ${advice}`)
+}
+
+function several(labels: readonly string[]): string {
+  if (labels.length === 1) return `mapping "${labels[0]}"`
+  const shown = labels.slice(0, SHOWN).map((label) => `"${label}"`)
+  const rest = labels.length - shown.length
+  return `${labels.length} mappings (${shown.join(', ')}${rest > 0 ? ` and ${rest} more` : ''})`
+}
+
+const SHOWN = 3
+
+function adviceOnOne(wanted: Wanted): string[] {
   const {settings} = wanted
-  const label = labelOf(wanted)
   const provisioned = settings.pollers != null
   const only = provisioned ? [] : PROVISIONED_ONLY.filter((name) => settings[name] !== undefined)
   const toTopic = settings.onFailure?.startsWith('kafka://') && !provisioned
@@ -72,15 +87,11 @@ export function adviceOn(wanted: Wanted): string[] {
   return [
     ...(only.length > 0 || toTopic
       ? [
-          `mapping "${label}": AWS documents ${[...only, ...(toTopic ? ['a topic as on-failure destination'] : [])].join(', ')} only with provisioned pollers; it is sent all the same, and AWS answers`,
+          `AWS documents ${[...only, ...(toTopic ? ['a topic as on-failure destination'] : [])].join(', ')} only with provisioned pollers; it is sent all the same, and AWS answers`,
         ]
       : []),
-    ...(bounded
-      ? []
-      : [`mapping "${label}": without a bound of retries and a destination one bad record blocks its partition for ever`]),
-    ...(groupOf(wanted).includes(':')
-      ? [`mapping "${label}": CloudWatch has no lag of a consumer group with ":" in its name`]
-      : []),
+    ...(bounded ? [] : [`without a bound of retries and a destination one bad record blocks its partition for ever`]),
+    ...(groupOf(wanted).includes(':') ? [`CloudWatch has no lag of a consumer group with ":" in its name`] : []),
   ]
 }
 

@@ -30,6 +30,10 @@ describe('esm apply', () => {
     const second = await apply('--retry', '--json')
 
     expect(first.stderr).toContain('+ f < topic-0: create')
+    expect(first.stderr).toMatch(
+      /warning: 3 mappings \("f < topic-0", "f < topic-1", "f < topic-2"\): AWS documents maxRetries only/,
+    )
+    expect(first.stderr).toMatch(/^3 created in \d+\.\d s, 0 calls repeated, 0 throttled$/m)
     expect(JSON.parse(first.stdout)).toMatchObject(Array(3).fill({result: 'created', state: 'Enabled'}))
     expect(JSON.parse(second.stdout)).toMatchObject(Array(3).fill({result: 'unchanged', state: 'Enabled'}))
     expect([first.code, second.code, server.mappings.size]).toEqual([0, 0, 3])

@@ -3,7 +3,8 @@ import {join} from 'node:path'
 
 import {describe, expect, it} from 'vitest'
 
-import {esmCli} from '../../support/esm-cli.js'
+import {esmCli, ON_AWS} from '../../support/esm-cli.js'
+import {scriptedIam} from '../../support/scripted-iam.js'
 import {throttle} from '../../support/scripted-lambda.js'
 
 const ORDERS = ['--function', 'orders', '--topic', 'orders']
@@ -144,6 +145,30 @@ describe('esm attach', () => {
     expect(checked.stderr).toContain('preflight: function "orders" does not exist')
     expect(unchecked.stderr).toContain('Function not found')
     expect(server.count('create')).toBe(1)
+  })
+
+  it('of a role that does not allow what the mapping needs is 6, with the actions, and nothing is made', async () => {
+    const {url} = await scriptedIam({denied: ['kafka-cluster:ReadData', 'kafka-cluster:AlterGroup']})
+    const {esm, server} = await esmCli({}, {...ON_AWS, AWS_ENDPOINT_URL_IAM: url})
+
+    const {code, stderr} = await esm('attach', ...ORDERS, '--retry')
+
+    expect(code).toBe(6)
+    expect(stderr).toMatch(
+      /error: preflight: role ".*role\/orders" does not allow kafka-cluster:ReadData on .*:topic\/.*, kafka-cluster:AlterGroup on /,
+    )
+    expect(server.count('create')).toBe(0)
+  })
+
+  it('goes on where the role cannot be looked at, and says what was not checked', async () => {
+    const {url} = await scriptedIam({refuses: true})
+    const {esm} = await esmCli({}, {...ON_AWS, AWS_ENDPOINT_URL_IAM: url})
+
+    const {code, stderr} = await esm('attach', ...ORDERS, '--retry')
+
+    expect(code).toBe(0)
+    expect(stderr).toMatch(/preflight: 1 ok; not checkable from here: role of orders \(.*SimulatePrincipalPolicy/)
+    expect(stderr).toContain("way out of the cluster's subnets (on-demand pollers need a NAT gateway")
   })
 
   it('leaves no journal when it has ended, and one when it was killed', async () => {

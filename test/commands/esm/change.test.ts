@@ -1,6 +1,7 @@
 import {describe, expect, it} from 'vitest'
 
-import {esmCli} from '../../support/esm-cli.js'
+import {esmCli, ON_AWS} from '../../support/esm-cli.js'
+import {lagMetrics, scriptedCloudWatch} from '../../support/scripted-cloudwatch.js'
 import {throttle} from '../../support/scripted-lambda.js'
 
 describe('esm list and describe', () => {
@@ -24,6 +25,17 @@ describe('esm list and describe', () => {
         fix: expect.stringContaining('Connect'),
       },
     })
+  })
+
+  it('describe has the lag of CloudWatch with its age where there is no route to the brokers', async () => {
+    const seconds = Math.floor(Date.now() / 1000) - 120
+    const {url} = await scriptedCloudWatch(lagMetrics({placed: {lag: 40}}, seconds))
+    const {esm, server} = await esmCli({}, {...ON_AWS, AWS_ENDPOINT_URL_CLOUDWATCH: url})
+    server.put('orders', 'placed', {AmazonManagedKafkaEventSourceConfig: {ConsumerGroupId: 'g'}})
+
+    const {stdout} = await esm('describe', '--function', 'orders')
+
+    expect(stdout).toMatch(/^lag +40 records \(CloudWatch, 2m( \d+s)? ago\)$/m)
   })
 
   it('list everything of more than one page', async () => {

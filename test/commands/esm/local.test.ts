@@ -3,14 +3,17 @@ import {join} from 'node:path'
 
 import {afterAll, beforeAll, expect, it} from 'vitest'
 
+import type {Local} from '../../../src/lib/local/index.js'
 import {cleanHome, type Ended, type Home, skk} from '../../support/skk.js'
+import {kafkaOf} from '../../support/topic.js'
 
 /** The verbs for mappings against a stack, which has brokers and groups, unlike the scripted endpoint. */
 
 let home: Home
+let local: Local
 beforeAll(async () => {
   home = await cleanHome()
-  await home.local()
+  local = await home.local({plaintextPort: {wanted: 0, mayMove: true}})
   await deploy('f', 'export const handler = async () => {}')
   await deploy('failing', `export const handler = async () => { throw new Error('no') }`)
 }, 60_000)
@@ -86,3 +89,22 @@ it('a group that another mapping uses is 6', async () => {
   expect(code).toBe(6)
   expect(stderr).toContain('"one"')
 })
+
+it('two at once of the same 16 make 16 at the rate of an account, and both are 0', async () => {
+  const names = Array.from({length: 16}, (_, i) => `many-${i}`)
+  const {admin} = await kafkaOf(local)
+  await admin.createTopics({topics: names.map((name) => ({topic: name, numPartitions: 1}))})
+  await writeFile(
+    join(home.directory, 'work/mappings.yaml'),
+    `mappings:\n${names.map((name) => `  - {function: f, topic: ${name}}\n`).join('')}`,
+  )
+
+  const both = await Promise.all([1, 2].map(() => run('esm apply --yes --retry --json')))
+
+  expect(both.map(({code, stderr}) => [code, code === 0 ? '' : stderr])).toEqual([
+    [0, ''],
+    [0, ''],
+  ])
+  const listed: {topic: string}[] = JSON.parse((await run('esm list --json')).stdout)
+  expect(listed.filter((mapping) => names.includes(mapping.topic))).toHaveLength(16)
+}, 120_000)

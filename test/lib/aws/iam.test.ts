@@ -1,10 +1,7 @@
-import {createServer} from 'node:http'
-import type {AddressInfo} from 'node:net'
-import {text} from 'node:stream/consumers'
-
-import {afterEach, expect, it, onTestFinished, vi} from 'vitest'
+import {afterEach, expect, it, vi} from 'vitest'
 
 import {notAllowed} from '../../../src/lib/aws/iam.js'
+import {scriptedIam} from '../../support/scripted-iam.js'
 
 afterEach(() => {
   vi.unstubAllEnvs()
@@ -18,30 +15,9 @@ const access = {
   timeoutMs: 5_000,
 }
 
-/** IAM's SimulatePrincipalPolicy, which denies these actions, or every call; what was asked. */
-async function iam({denied = [], refuses = false}: {denied?: string[]; refuses?: boolean}): Promise<URLSearchParams[]> {
-  const asked: URLSearchParams[] = []
-  const server = createServer(async (request, response) => {
-    const form = new URLSearchParams(await text(request))
-    asked.push(form)
-    const actions = [...form].filter(([key]) => key.startsWith('ActionNames.member.')).map(([, action]) => action)
-    const results = actions.map((action) => {
-      const decision = denied.includes(action) ? 'implicitDeny' : 'allowed'
-      return `<member><EvalActionName>${action}</EvalActionName><EvalDecision>${decision}</EvalDecision></member>`
-    })
-    response.writeHead(refuses ? 403 : 200, {'content-type': 'text/xml'})
-    response.end(
-      refuses
-        ? '<ErrorResponse><Error><Code>AccessDenied</Code><Message>not authorized to perform: iam:SimulatePrincipalPolicy</Message></Error></ErrorResponse>'
-        : `<SimulatePrincipalPolicyResponse><SimulatePrincipalPolicyResult><EvaluationResults>${results.join('')}</EvaluationResults></SimulatePrincipalPolicyResult></SimulatePrincipalPolicyResponse>`,
-    )
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  onTestFinished(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  vi.stubEnv('AWS_ENDPOINT_URL_IAM', `http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+async function iam(script: Parameters<typeof scriptedIam>[0]): Promise<URLSearchParams[]> {
+  const {url, asked} = await scriptedIam(script)
+  vi.stubEnv('AWS_ENDPOINT_URL_IAM', url)
   return asked
 }
 
