@@ -102,13 +102,15 @@ export abstract class EsmPlanCommand<C extends typeof Command> extends EsmComman
     const of = (status: Check['status']) => checks.filter((check) => check.status === status)
     for (const {detail} of of('warning')) this.warn(detail)
     const unknown = of('unknown').map(({check, detail}) => `${check} (${detail})`)
-    this.note(`preflight: ${of('ok').length} ok${unknown.length > 0 ? `; not checkable from here: ${unknown.join(', ')}` : ''}`)
+    this.note(
+      `preflight: ${of('ok').length} checks ok${unknown.length > 0 ? `; not checkable from here: ${unknown.join(', ')}` : ''}`,
+    )
     const failed = of('failed')
     if (failed.length === 0) return
     throw new SkkError(`preflight: ${failed.map(({detail}) => detail).join('; ')}`, {
       code: 'PREFLIGHT_FAILED',
       exit: failed.every(({detail}) => detail.endsWith('does not exist')) ? 'notFound' : 'conflict',
-      hint: 'Take the cause away, or pass `--no-preflight`; nothing was changed.',
+      hint: `${failed[0]!.hint ?? 'Take the cause away'}, or pass \`--no-preflight\`; nothing was changed.`,
     })
   }
 

@@ -112,7 +112,7 @@ async function checkTopicAndGroup(cluster: Cluster, wanted: Wanted): Promise<Che
   return runChecks({
     [`topic ${topic}`]: async () => {
       const found = await findTopic(cluster, topic)
-      if (!found) return {status: 'failed', detail: `topic "${topic}" does not exist`}
+      if (!found) return {status: 'failed', detail: `topic "${topic}" does not exist`, hint: createTopic(topic)}
       const limit = found.configs?.find(({name}) => name === 'max.message.bytes')?.value
       return checkRecordSize(topic, Number(limit ?? 0))
     },
@@ -120,7 +120,11 @@ async function checkTopicAndGroup(cluster: Cluster, wanted: Wanted): Promise<Che
       [`topic ${failed}`]: async (): Promise<Finding> =>
         (await findTopic(cluster, failed))
           ? undefined
-          : {status: 'failed', detail: `topic "${failed}", the on-failure destination, does not exist`},
+          : {
+              status: 'failed',
+              detail: `topic "${failed}", the on-failure destination, does not exist`,
+              hint: createTopic(failed),
+            },
     }),
     [`group ${group}`]: async () => {
       const committed = await committedOf(cluster, group)
@@ -132,6 +136,8 @@ async function checkTopicAndGroup(cluster: Cluster, wanted: Wanted): Promise<Che
     },
   })
 }
+
+const createTopic = (topic: string): string => `Create it with \`skk topics create ${topic}\``
 
 const findTopic = (cluster: Cluster, topic: string) =>
   describeTopic(cluster, topic).catch((error: unknown) => {

@@ -1,11 +1,13 @@
 import {mkdir, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 
-import {afterAll, beforeAll, expect, it} from 'vitest'
+import {afterAll, beforeAll, expect, it, vi} from 'vitest'
 
 import {cleanHome, type Ended, type Home, skk, startSkk} from '../support/skk.js'
 
 /** In a directory with a project file the daily commands need no flags. */
+
+vi.setConfig({testTimeout: 60_000})
 
 let home: Home
 let dir: string

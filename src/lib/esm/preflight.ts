@@ -3,10 +3,10 @@ import type {Wanted} from './plan.js'
 import {groupOf} from './plan.js'
 
 /** `unknown` is not checkable from here, and stops nothing. */
-export type Check = {check: string; status: 'ok' | 'failed' | 'warning' | 'unknown'; detail: string}
+export type Check = {check: string; status: 'ok' | 'failed' | 'warning' | 'unknown'; detail: string; hint?: string}
 
-/** What a check found; undefined when all is well. */
-export type Finding = {status: 'failed' | 'warning' | 'unknown'; detail: string} | undefined
+/** What a check found; undefined when all is well. `hint` is a sentence without its end, for what failed. */
+export type Finding = {status: 'failed' | 'warning' | 'unknown'; detail: string; hint?: string} | undefined
 
 /** How checks are asked: what throws is not checkable, with what it said. */
 export async function runChecks(checks: Record<string, () => Promise<Finding>>): Promise<Check[]> {
@@ -25,7 +25,8 @@ export async function runChecks(checks: Record<string, () => Promise<Finding>>):
 const MOST_TIMEOUT_SECONDS = 14 * 60
 
 export function checkFunction(name: string, facts: FunctionFacts | undefined): Finding {
-  if (!facts) return {status: 'failed', detail: `function "${name}" does not exist`}
+  if (!facts)
+    return {status: 'failed', detail: `function "${name}" does not exist`, hint: 'Deploy it with `skk functions deploy`'}
   if (facts.state === 'Failed')
     return {status: 'failed', detail: `function "${name}" is Failed${facts.stateReason ? `: ${facts.stateReason}` : ''}`}
   if (facts.timeoutSeconds > MOST_TIMEOUT_SECONDS)

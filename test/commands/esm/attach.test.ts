@@ -17,7 +17,7 @@ describe('esm attach', () => {
     const {code, stdout, stderr} = await esm('attach', ...ORDERS, '--batch-size', '500', '--retry', '--json')
 
     expect(stderr).toContain('one bad record blocks its partition for ever')
-    expect(stderr).toMatch(/preflight: 1 ok; not checkable from here: cluster demo/)
+    expect(stderr).toMatch(/preflight: 1 checks ok; not checkable from here: cluster demo/)
     expect(code).toBe(0)
     expect(JSON.parse(stdout)).toMatchObject({result: 'created', state: 'Enabled', group: 'orders.orders', retries: 2})
     expect([...server.mappings.values()]).toMatchObject([
@@ -167,7 +167,7 @@ describe('esm attach', () => {
     const {code, stderr} = await esm('attach', ...ORDERS, '--retry')
 
     expect(code).toBe(0)
-    expect(stderr).toMatch(/preflight: 1 ok; not checkable from here: role of orders \(.*SimulatePrincipalPolicy/)
+    expect(stderr).toMatch(/preflight: 1 checks ok; not checkable from here: role of orders \(.*SimulatePrincipalPolicy/)
     expect(stderr).toContain("way out of the cluster's subnets (on-demand pollers need a NAT gateway")
   })
 

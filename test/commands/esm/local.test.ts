@@ -1,13 +1,15 @@
 import {mkdir, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 
-import {afterAll, beforeAll, expect, it} from 'vitest'
+import {afterAll, beforeAll, expect, it, vi} from 'vitest'
 
 import type {Local} from '../../../src/lib/local/index.js'
 import {cleanHome, type Ended, type Home, skk} from '../../support/skk.js'
 import {kafkaOf} from '../../support/topic.js'
 
 /** The verbs for mappings against a stack, which has brokers and groups, unlike the scripted endpoint. */
+
+vi.setConfig({testTimeout: 60_000})
 
 let home: Home
 let local: Local
@@ -41,7 +43,7 @@ it('a mapping is healthy once a member is in its group, though its topic is empt
 
   expect(code, stderr).toBe(0)
   expect(JSON.parse(stdout)).toMatchObject({state: 'Enabled', evidence: 'a member of its group'})
-  expect(stderr).toContain('preflight: 4 ok\n')
+  expect(stderr).toContain('preflight: 4 checks ok\n')
 })
 
 it('an existing group goes on where it was, and that is said', async () => {
@@ -71,7 +73,9 @@ it('a topic that does not exist is 3 before anything is made', async () => {
   const destination = await run('esm attach --function f --topic quiet --group g --on-failure kafka://nowhere --replace')
 
   expect(code).toBe(3)
-  expect(stderr).toContain('error: preflight: topic "nowhere" does not exist')
+  expect(stderr).toContain(
+    'error: preflight: topic "nowhere" does not exist\nhint:  Create it with `skk topics create nowhere`, or pass',
+  )
   expect(destination).toMatchObject({
     code: 3,
     stderr: expect.stringContaining('topic "nowhere", the on-failure destination, does not exist'),
