@@ -5,7 +5,7 @@ import {defineConfig} from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/engines/**', 'test/faults/**', 'test/aws/**'],
+    exclude: ['test/engines/**', 'test/faults/**', 'test/templates/**', 'test/patterns/**', 'test/aws/**'],
     disableConsoleIntercept: true,
     globalSetup: ['test/support/build.ts'],
     reporters: ['default', './test/support/counts-reporter.ts'],

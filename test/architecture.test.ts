@@ -51,6 +51,7 @@ const mayImport: Record<string, string[]> = {
     'lib/errors',
   ],
   'lib/records/': ['lib/records/', '@bokuweb/zstd-wasm', 'lz4js', 'snappyjs', 'fzstd'],
+  'lib/scaffold/': ['lib/scaffold/', 'lib/errors', 'lib/limits', 'lib/nearest', 'yaml'],
   'lib/output/': ['lib/output/', 'lib/errors', 'chalk', 'cli-table3', 'inquirer', 'jmespath'],
   'lib/lambda/': ['lib/lambda/', 'lib/records/', 'lib/limits'],
   'lib/local/': [

@@ -56,7 +56,16 @@ describe('the package', () => {
     expect(files.filter((path) => !/^(dist|bin|examples)\//.test(path)).sort()).toEqual(
       [...documents, 'oclif.manifest.json'].sort(),
     )
-    expect(files.filter((path) => /\.(test|map|tsbuildinfo)\b|(^|\/)(test|fixtures?)\//.test(path))).toEqual([])
+    const ours = files.filter((path) => !path.startsWith('dist/templates/'))
+    expect(ours.filter((path) => /\.(test|map|tsbuildinfo)\b|(^|\/)(test|fixtures?)\//.test(path))).toEqual([])
+  })
+
+  it('has every file of the templates, and what npm keeps back under another name', () => {
+    const sources = readdirSync('src/templates', {recursive: true, withFileTypes: true}).filter((entry) => entry.isFile())
+    const expected = sources.map(({parentPath, name}) => `dist/${join(parentPath, name).slice('src/'.length)}`)
+
+    expect(files.filter((path) => path.startsWith('dist/templates/')).sort()).toEqual(expected.sort())
+    expect(files).toContain('dist/templates/shared/project/_gitignore')
   })
 
   it('has a compiled file for each source, and none without one', () => {

@@ -136,9 +136,33 @@ export const PRICES = {
   pollerUnitHour: 0.185,
 } as const
 
+/**
+ * US dollars in us-east-1 for what stands around a cluster. Not read on AWS's own pages: from copies of lambda, cloudwatch and
+ * secrets-manager pricing in public notes of 2026.
+ */
+export const LAMBDA_PRICES = {
+  asOf: '2026-05-11',
+  source:
+    'aws.amazon.com/lambda/pricing, aws.amazon.com/cloudwatch/pricing, aws.amazon.com/secrets-manager/pricing, through copies',
+  millionRequests: 0.2,
+  /** Of an arm64 function, in the lowest tier. */
+  gigabyteSecond: 0.0000133334,
+  alarmMonth: 0.1,
+  secretMonth: 0.4,
+} as const
+
+/** What Lambda gives a function from Kafka at most: docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html, as of 2026-11-20. */
+export const LAMBDA_LIMITS = {
+  /** Of an event, in which keys and values are base64. */
+  payloadBytes: 6 * MIB,
+  timeoutSeconds: 900,
+  /** Of one provisioned poller. */
+  pollerBytesPerSecond: 5 * 1000 * 1000,
+} as const
+
 const POLLERS_PER_UNIT = 10
 
-const HOURS_PER_MONTH = 730
+export const HOURS_PER_MONTH = 730
 
 /** US dollars a month for at least `pollers` provisioned pollers of one mapping, or of one poller group. */
 export const estimatePollersMonthlyCost = (pollers: number): number =>

@@ -33,9 +33,11 @@ export async function installKafka(version: KafkaVersion): Promise<string> {
 }
 
 /** The `bin` folder of a virtual environment with the Python clients. */
-export async function installPython(): Promise<string> {
-  const requirements = join(HERE, 'python/requirements.txt')
-  const dir = await once('python', requirements, async (dir) => {
+export const installPython = (): Promise<string> => installVenv('python', join(HERE, 'python/requirements.txt'))
+
+/** The `bin` folder of a virtual environment of that name, with what the file requires. */
+export async function installVenv(name: string, requirements: string): Promise<string> {
+  const dir = await once(name, requirements, async (dir) => {
     await onPath('python3', 'python3')
     if ((await run('python3', ['-c', 'import ensurepip'])).code !== 0) await debian('python3-venv')
     await install('python3', ['-m', 'venv', dir])

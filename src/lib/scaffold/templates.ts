@@ -1,0 +1,75 @@
+import {readdir, readFile} from 'node:fs/promises'
+import {join} from 'node:path'
+
+import {SkkError} from '../errors.js'
+import {nearest} from '../nearest.js'
+
+/** An answer that a template takes. Its value is a text; a number or a flag is one too. */
+export type AnswerRule = {
+  description: string
+  default: string
+  /** The only values that there are. */
+  values?: string[]
+  /** A regular expression that the whole value must match. */
+  pattern?: string
+}
+
+/** What `template.json` of a template says. */
+export type Template = {
+  /** `pattern-4`: its directory. */
+  name: string
+  directory: string
+  title: string
+  /** Other names, such as `kafka-to-http`. */
+  aliases: string[]
+  /** What calls the function. */
+  trigger: string
+  /** What it is for, and when something else is better. */
+  use: string
+  avoid: string
+  /** Files of `shared/lib` that are copied into `src/lib`, with their tests. */
+  shared: string[]
+  /** Paths that are there only under a condition such as `iac=sam`; one that ends in a slash is a directory. */
+  files: Record<string, string>
+  answers: Record<string, AnswerRule>
+  /** What `skk.project.json` says of the function. Texts may hold answers. */
+  function: {memory: number; timeout: string; vpc: boolean; environment: Record<string, string>}
+  /** The mapping, as one entry of mappings.yaml without function and topic; absent when no mapping of Kafka calls the function. */
+  mapping?: Record<string, unknown>
+  /** What costs money. `recordMs`: how long the function is busy with one record, an assumption. */
+  costs: {pollers: number; alarms: number; secrets: number; recordMs: number}
+}
+
+/** Beside `lib`, in the sources as in what is installed. */
+const TEMPLATES = join(import.meta.dirname, '../../templates')
+export const SHARED = join(TEMPLATES, 'shared')
+
+/** The templates that there are, by name. */
+export async function listTemplates(): Promise<Template[]> {
+  const names = (await readdir(TEMPLATES)).filter((name) => /^pattern-\d+$/.test(name)).sort(byNumber)
+  return Promise.all(names.map(readTemplate))
+}
+
+const byNumber = (a: string, b: string): number => Number(a.slice(8)) - Number(b.slice(8))
+
+async function readTemplate(name: string): Promise<Template> {
+  const directory = join(TEMPLATES, name)
+  return {name, directory, ...JSON.parse(await readFile(join(directory, 'template.json'), 'utf8'))}
+}
+
+/** The template of that name or alias. Throws SkkError (not found) with the nearest name. */
+export async function findTemplate(word: string): Promise<Template> {
+  const templates = await listTemplates()
+  const found = templates.find(({name, aliases}) => name === word || aliases.includes(word))
+  if (found) return found
+
+  const meant = nearest(
+    word,
+    templates.flatMap(({name, aliases}) => [name, ...aliases]),
+  )
+  throw new SkkError(`template "${word}" does not exist`, {
+    code: 'TEMPLATE_NOT_FOUND',
+    exit: 'notFound',
+    hint: `${meant ? `Did you mean "${meant}"? ` : ''}Run \`skk scaffold --list\` to see all.`,
+  })
+}

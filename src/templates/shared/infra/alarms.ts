@@ -1,0 +1,25 @@
+import {CfnCondition, CfnParameter, aws_cloudwatch as cloudwatch, Fn, type Stack} from 'aws-cdk-lib'
+
+type Alarm = Omit<cloudwatch.CfnAlarmProps, 'alarmName' | 'alarmActions' | 'treatMissingData' | 'dimensions'> & {
+  /** Beside the stack's name. */
+  name: string
+  dimension: [name: string, value: string]
+}
+
+/** Makes alarms that tell the SNS topic of the parameter AlarmTopicArn, if it names one. */
+export function alarmsOf(stack: Stack, name: string): (id: string, alarm: Alarm) => void {
+  const topic = new CfnParameter(stack, 'AlarmTopicArn', {
+    description: 'SNS topic that alarms go to, or none',
+    default: 'none',
+  })
+  const told = new CfnCondition(stack, 'HasAlarmTopic', {expression: Fn.conditionNot(Fn.conditionEquals(topic, 'none'))})
+  return (id, {name: suffix, dimension: [dimension, value], ...alarm}) => {
+    const made = new cloudwatch.CfnAlarm(stack, id, {
+      alarmName: `${name}-${suffix}`,
+      dimensions: [{name: dimension, value}],
+      treatMissingData: 'notBreaching',
+      ...alarm,
+    })
+    made.addPropertyOverride('AlarmActions', {'Fn::If': [told.logicalId, [topic.valueAsString], []]})
+  }
+}

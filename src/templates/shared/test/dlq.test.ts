@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict'
+import {createHash} from 'node:crypto'
+import {createServer} from 'node:http'
+import type {AddressInfo} from 'node:net'
+import {after, before, describe, it} from 'node:test'
+
+import {SQSClient} from '@aws-sdk/client-sqs'
+
+import type {KafkaRecord} from '../../src/lib/batch.ts'
+import {deadLetterQueue} from '../../src/lib/dlq.ts'
+
+const record: KafkaRecord = {
+  topic: 'orders',
+  partition: 1,
+  offset: 42,
+  timestamp: 1,
+  timestampType: 'CREATE_TIME',
+  key: null,
+  value: '/wCA',
+  headers: [{trace: [1, 2]}],
+}
+
+describe('deadLetterQueue', () => {
+  const sent: Record<string, unknown>[] = []
+  const sqs = createServer(async (request, response) => {
+    const {MessageBody} = (await request.setEncoding('utf8').toArray()).map((text) => JSON.parse(text))[0]
+    sent.push(JSON.parse(MessageBody))
+    const MD5OfMessageBody = createHash('md5').update(MessageBody).digest('hex')
+    response.setHeader('content-type', 'application/x-amz-json-1.0').end(JSON.stringify({MessageId: '1', MD5OfMessageBody}))
+  })
+  let url: string
+  const client = new SQSClient({region: 'us-east-1', credentials: {accessKeyId: 'test', secretAccessKey: 'test'}})
+  before(async () => {
+    await new Promise<void>((resolve) => void sqs.listen(0, '127.0.0.1', resolve))
+    url = `http://127.0.0.1:${(sqs.address() as AddressInfo).port}/123456789012/dead`
+  })
+  after(() => {
+    client.destroy()
+    sqs.close()
+  })
+
+  it('keeps the record whole, with the reason', async () => {
+    await deadLetterQueue(url, () => client)(record, new Error('HTTP 422'))
+
+    const [{error, function: name, at, ...whole}] = sent as [Record<string, unknown>]
+    assert.deepEqual(whole, record)
+    assert.deepEqual([error, name, typeof at], [{name: 'Error', message: 'HTTP 422'}, 'local', 'string'])
+  })
+
+  it('refuses a record that the queue cannot take, and does without a queue by refusing all', async () => {
+    const large = {...record, value: 'A'.repeat(1_100_000)}
+
+    await assert.rejects(deadLetterQueue(url, () => client)(large, new Error('HTTP 422')), /SQS takes/)
+    await assert.rejects(deadLetterQueue('')(record, new Error('HTTP 422')), /DLQ_URL/)
+  })
+})

@@ -1,0 +1,11 @@
+/**
+ * The templates and their modes: each is made, installed, built and tested on each Node, and its infrastructure is checked in every
+ * variant. A new template adds a line, and one for each answer that makes another program or other resources of it.
+ */
+export const cases: readonly {template: string; set?: Record<string, string>}[] = [
+  {template: 'pattern-4'},
+  {template: 'pattern-4', set: {auth: 'bearer', order: 'key', body: 'json'}},
+]
+
+/** What the infrastructure code depends on in every template. */
+export const variants: readonly string[][] = [[], ['--no-provisioned'], ['--esm', 'post-deploy']]
