@@ -54,52 +54,52 @@ describe.each(titled)('$title', ({template, set}) => {
 
     await expect(running).rejects.toThrow(/exit 2[\s\S]*npm install --global skk/)
   })
-})
 
-describe('infrastructure', () => {
-  const made: {title: string; sam: Project; cdk: Project}[] = []
-  let python: string
-  beforeAll(async () => {
-    python = await installVenv('templates-python', resolve(import.meta.dirname, 'requirements.txt'))
-    for (const {template, set, title} of titled) {
+  describe('its infrastructure', () => {
+    const made: {flags: string; sam: Project; cdk: Project}[] = []
+    let python: string
+    beforeAll(async () => {
+      python = await installVenv('templates-python', resolve(import.meta.dirname, 'requirements.txt'))
       for (const flags of variants) {
         const [sam, cdk] = [
           await makeProject(template, {set, flags: [...flags, '--iac', 'sam']}),
           await makeProject(template, {set, flags: [...flags, '--iac', 'cdk']}),
         ]
-        made.push({title: [title, ...flags].join(' '), sam, cdk})
+        made.push({flags: flags.join(' '), sam, cdk})
       }
-    }
-  })
-  afterAll(async () => {
-    for (const {sam, cdk} of made) await Promise.all([sam.remove(), cdk.remove()])
-  })
+    })
+    afterAll(async () => {
+      for (const {sam, cdk} of made) await Promise.all([sam.remove(), cdk.remove()])
+    })
+    const samTemplates = () => made.map(({sam}) => join(sam.dir, 'template.yaml'))
 
-  it('cfn-lint finds nothing', async () => {
-    const templates = made.map(({sam}) => join(sam.dir, 'template.yaml'))
+    it('leaves cfn-lint nothing to say', async () => {
+      const strict = ['--non-zero-exit-code', 'informational']
 
-    const {stdout} = await expectSuccess(join(python, 'cfn-lint'), ['--non-zero-exit-code', 'informational', ...templates])
+      const {stdout} = await expectSuccess(join(python, 'cfn-lint'), [...strict, ...samTemplates()])
 
-    expect(stdout).toBe('')
-  })
+      expect(stdout).toBe('')
+    })
 
-  it('CDK makes the same resources as SAM', async () => {
-    const env = await nodeOnPath(24)
-    const paths = made.map(({sam}) => join(sam.dir, 'template.yaml'))
-    const transform = resolve(import.meta.dirname, 'transform.py')
-    const {stdout} = await expectSuccess(join(python, 'python'), [transform, ...paths])
-    const transformed = stdout.trim().split('\n')
-    expect(transformed).toHaveLength(made.length)
+    it('is the same in CDK as in SAM', async () => {
+      const env = await nodeOnPath(24)
+      const transform = resolve(import.meta.dirname, 'transform.py')
+      const {stdout} = await expectSuccess(join(python, 'python'), [transform, ...samTemplates()])
+      const transformed: Template[] = stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line))
+      expect(transformed).toHaveLength(made.length)
 
-    for (const [index, {title, cdk}] of made.entries()) {
-      const sam: Template = JSON.parse(transformed[index]!)
-      await withoutCode(cdk.dir)
-      await npmRun(join(cdk.dir, 'infra'), 'build', {env})
-      const synthesized = await (index % variants.length === 0 ? synth(cdk.dir, env) : synthWithoutTool(cdk.dir, env))
-      expect(graphOf(synthesized), title).toEqual(graphOf(sam))
-      const types = Object.values(synthesized.Resources).map(({Type}) => Type)
-      expect(types, title).toEqual(expect.arrayContaining(['AWS::Lambda::Function', 'AWS::Logs::LogGroup']))
-    }
+      for (const [index, {flags, cdk}] of made.entries()) {
+        await withoutCode(cdk.dir)
+        await npmRun(join(cdk.dir, 'infra'), 'build', {env})
+        const synthesized = await (index === 0 ? synth(cdk.dir, env) : synthWithoutTool(cdk.dir, env))
+        expect(graphOf(synthesized), flags).toEqual(graphOf(transformed[index]!))
+        const types = Object.values(synthesized.Resources).map(({Type}) => Type)
+        expect(types, flags).toEqual(expect.arrayContaining(['AWS::Lambda::Function', 'AWS::Logs::LogGroup']))
+      }
+    })
   })
 })
 

@@ -57,6 +57,7 @@ export function kafkaProducer(settings: KafkaSettings): KafkaProducer {
   const counts = new Map<string, {partitions: Promise<number>; until: number}>()
   let connected: Promise<Producer> | undefined
   let usedAt = 0
+  let sending = 0
 
   const drop = async () => {
     const old = connected
@@ -64,7 +65,7 @@ export function kafkaProducer(settings: KafkaSettings): KafkaProducer {
     await old?.then((producer) => producer.disconnect()).catch(() => {})
   }
   const connect = async () => {
-    if (connected && Date.now() - usedAt > IDLE_MS) await drop()
+    if (sending === 0 && Date.now() - usedAt > IDLE_MS) await drop()
     connected ??= connectedProducer(kafka)
     const connecting = connected
     connecting.catch(() => {
@@ -86,7 +87,10 @@ export function kafkaProducer(settings: KafkaSettings): KafkaProducer {
     async send(messages, deadline) {
       const placed = await Promise.allSettled(messages.map((message) => placeMessage(message, partitionsOf)))
       const groups = groupByPartition(placed)
-      const outcomes = await Promise.all(groups.map((group) => sendGroup(group, connect, deadline)))
+      const producer = connect()
+      sending++
+      const outcomes = await Promise.all(groups.map((group) => sendGroup(group, producer, deadline)))
+      sending--
       usedAt = Date.now()
       // A late answer would be taken for that of a later request.
       if (outcomes.some((outcome) => outcome instanceof OutcomeUnknownError)) await drop()
@@ -122,12 +126,8 @@ function groupByPartition(placed: readonly PromiseSettledResult<Placed>[]): Grou
 }
 
 /** The offset of the first of them, or what went wrong with all. */
-async function sendGroup(
-  {topic, messages}: Group,
-  connect: () => Promise<Producer>,
-  deadline: Deadline,
-): Promise<bigint | Error> {
-  const sending = connect().then((producer) =>
+async function sendGroup({topic, messages}: Group, connected: Promise<Producer>, deadline: Deadline): Promise<bigint | Error> {
+  const sending = connected.then((producer) =>
     producer.send({
       topic,
       acks: -1,

@@ -1,0 +1,118 @@
+/**
+ * What the patterns run in: `skk local` in the background of a home of its own, where `local` is the current context, so that every
+ * command inside a project needs no flags; and moto for the AWS services that a function talks to.
+ */
+import {readFile} from 'node:fs/promises'
+import {join, resolve} from 'node:path'
+
+import {installVenv} from '../engines/install.js'
+import {end, eventually, type Finished, start} from '../engines/processes.js'
+import {emptyHome, skk, testCredentials} from '../engines/skk.js'
+import {makeProject} from '../templates/projects.js'
+
+export type World = {
+  /** Runs skk to its end, in the directory of a project if one is given; an error unless it ends with 0. */
+  skk(args: readonly string[], options?: {cwd?: string; input?: string}): Promise<Finished>
+  /** A project, deployed with these variables and attached to its topic as its file says. */
+  deployed(template: string, options: Deployment): Promise<Deployed>
+  /** What is in a topic now, as envelopes. */
+  records(topic: string): Promise<{partition: number; offset: number; key: string | null; value: unknown}[]>
+  stop(): Promise<void>
+}
+
+export type Deployment = {
+  /** Of the function, of its topic, and of the directory. */
+  name: string
+  set?: Record<string, string>
+  environment?: Record<string, string>
+  partitions?: number
+  /** Further flags of `functions deploy`. */
+  flags?: readonly string[]
+}
+
+export type Deployed = {
+  dir: string
+  topic: string
+  /** What the function and its sandbox have logged. */
+  log(): Promise<string>
+  /** One record for each line, all with the key if one is given. */
+  produce(lines: readonly string[], flags?: readonly string[]): Promise<void>
+  remove(): Promise<void>
+}
+
+export async function startWorld(flags: readonly string[] = []): Promise<World> {
+  const home = await emptyHome()
+  const run: World['skk'] = async (args, options = {}) => {
+    const finished = await skk(args, {...options, env: home.env, timeoutMs: 180_000})
+    if (finished.code === 0) return finished
+    throw new Error(`skk ${args.join(' ')}: exit ${finished.code}\n${finished.stderr}\n${finished.stdout}`)
+  }
+  const ports = ['--port', '0', '--http-port', '0', '--plaintext-port', '0']
+  const started = await run(['local', 'start', '--json', '--create-delay', '20ms', ...ports, ...flags])
+  const {dataDir} = JSON.parse(started.stdout)
+  return {
+    skk: run,
+    deployed: (template, options) => deploy(run, dataDir, template, options),
+    async records(topic) {
+      const {stdout} = await run(['consume', topic, '--json'])
+      return stdout
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line))
+    },
+    async stop() {
+      await run(['local', 'stop'])
+      await home.remove()
+    },
+  }
+}
+
+async function deploy(run: World['skk'], dataDir: string, template: string, options: Deployment): Promise<Deployed> {
+  const {name, set = {}, environment = {}, partitions = 1, flags = []} = options
+  const project = await makeProject(template, {name, set: {topic: name, ...set}})
+  const {dir: cwd} = project
+  await run(['topics', 'create', name, '--partitions', String(partitions)])
+  await run(['topics', 'create', `${name}-failed`])
+  const variables = Object.entries(environment).flatMap(([key, value]) => ['--env', `${key}=${value}`])
+  await run(['functions', 'deploy', ...variables, ...flags], {cwd})
+  await run(['esm', 'attach', '--retry', '--yes'], {cwd})
+  return {
+    dir: cwd,
+    topic: name,
+    log: () => readFile(join(dataDir, 'functions', name, 'log'), 'utf8').catch(() => ''),
+    async produce(lines, more = []) {
+      await run(['produce', name, ...more], {input: lines.map((line) => `${line}\n`).join('')})
+    },
+    remove: project.remove,
+  }
+}
+
+/** moto's server on a free port, and the variables that lead the AWS SDK there. */
+export async function startMoto(): Promise<{url: string; stop(): Promise<void>}> {
+  const python = await installVenv('patterns-python', resolve(import.meta.dirname, 'requirements.txt'))
+  const child = start(join(python, 'moto_server'), ['-H', '127.0.0.1', '-p', '0'], {env: testCredentials})
+  let said = ''
+  child.stderr.on('data', (text) => {
+    said += text
+  })
+  const urlIn = () => /Running on (http:\/\/127\.0\.0\.1:\d+)/.exec(said)?.[1]
+  await eventually(async () => urlIn() !== undefined, 120_000)
+  return {url: urlIn()!, stop: () => end(child)}
+}
+
+/** One call of AWS's JSON protocol to moto, which takes any signature. */
+export async function motoCall(url: string, service: string, action: string, body: unknown): Promise<any> {
+  const [prefix, version] = service.split('/')
+  const credential = `Credential=test/20261120/us-east-1/${prefix!.toLowerCase()}/aws4_request`
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: {
+      'content-type': `application/x-amz-json-${version}`,
+      'x-amz-target': `${prefix}.${action}`,
+      authorization: `AWS4-HMAC-SHA256 ${credential}, SignedHeaders=host, Signature=none`,
+    },
+    body: JSON.stringify(body),
+  })
+  if (!response.ok) throw new Error(`${action}: ${response.status} ${await response.text()}`)
+  return response.json()
+}
