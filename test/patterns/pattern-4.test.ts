@@ -1,6 +1,6 @@
 import {afterAll, beforeAll, describe, expect, it, onTestFinished} from 'vitest'
 
-import {eventually} from '../engines/processes.js'
+import {end, eventually, start} from '../engines/processes.js'
 import {type Asked, type Script, webServer} from './web-server.js'
 import {type Deployed, type Deployment, motoCall, startMoto, startWorld, type World} from './world.js'
 
@@ -17,8 +17,8 @@ afterAll(async () => {
   await world?.stop()
 })
 
-const sqs = (action: string, body: unknown) => motoCall(moto.url, 'AmazonSQS/1.0', action, body)
-const secrets = (action: string, body: unknown) => motoCall(moto.url, 'secretsmanager/1.1', action, body)
+const sqs = (action: string, body: unknown) => motoCall(moto.url, 'sqs', action, body)
+const secrets = (action: string, body: unknown) => motoCall(moto.url, 'secretsmanager', action, body)
 
 /** The pattern with a web server of that script and a queue for dead letters. */
 async function pattern({environment = {}, ...options}: Deployment, script: Script) {
@@ -42,6 +42,17 @@ async function pattern({environment = {}, ...options}: Deployment, script: Scrip
   }
   const untilAsked = (wanted: (asked: Asked[]) => boolean) => eventually(async () => wanted(web.asked), PATIENCE_MS)
   return {web, deployed, letters, untilAsked}
+}
+
+/** `npm run local`, without npm: a signal reaches the script itself. */
+async function runLocal({dir}: Deployed): Promise<{said(): string; stop(): Promise<void>}> {
+  const child = start('node', ['scripts/local.mjs'], {cwd: dir, env: await world.shell()})
+  let said = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (text) => {
+      said += text
+    })
+  return {said: () => said, stop: () => end(child)}
 }
 
 const numbered = (count: number) => Array.from({length: count}, (_, index) => String(index + 1))
@@ -74,7 +85,10 @@ describe('pattern-4, behind a mapping of skk local', () => {
     expect(bodies.filter((body) => body !== '5')).toEqual(numbered(10).filter((body) => body !== '5'))
     const [failed, ...others] = await world.records('stuck-failed')
     expect(others).toEqual([])
-    expect(JSON.stringify(failed)).toContain('stuck')
+    const {payload} = JSON.parse(String(failed!.value))
+    expect(payload.records['stuck-0'].map(({offset, value}: {offset: number; value: string}) => [offset, textOf(value)])).toEqual(
+      [[4, '5']],
+    )
     expect(await deployed.log()).toContain('"reason":"RetryableError: HTTP 500')
   })
 
@@ -122,6 +136,17 @@ describe('pattern-4, behind a mapping of skk local', () => {
     await eventually(async () => (await letters()).length >= 2)
     const reasons = (await letters()).map(({error}: {error: {message: string}}) => error.message)
     expect(reasons).toEqual(['HTTP 307', 'HTTP 307'])
+  })
+
+  it('runs by `npm run local`, with an endpoint of its own', async () => {
+    const {web, deployed, untilAsked} = await pattern({name: 'here'}, () => 200)
+    await deployed.produce(['a'])
+    await untilAsked((asked) => asked.length >= 1)
+
+    const running = await runLocal(deployed)
+    await eventually(async () => running.said().includes('POST / here-0-0 "a"'), PATIENCE_MS)
+    await running.stop()
+    expect(web.asked).toHaveLength(1)
   })
 
   it('is refused once when the secret was rotated', async () => {

@@ -2,7 +2,7 @@
  * What the patterns run in: `skk local` in the background of a home of its own, where `local` is the current context, so that every
  * command inside a project needs no flags; and moto for the AWS services that a function talks to.
  */
-import {readFile} from 'node:fs/promises'
+import {mkdir, readFile, writeFile} from 'node:fs/promises'
 import {join, resolve} from 'node:path'
 
 import {installVenv} from '../engines/install.js'
@@ -15,6 +15,8 @@ export type World = {
   skk(args: readonly string[], options?: {cwd?: string; input?: string}): Promise<Finished>
   /** A project, deployed with these variables and attached to its topic as its file says. */
   deployed(template: string, options: Deployment): Promise<Deployed>
+  /** The environment of a shell in which `skk` is this one. */
+  shell(): Promise<NodeJS.ProcessEnv>
   /** What is in a topic now, as envelopes. */
   records(topic: string): Promise<{partition: number; offset: number; key: string | null; value: unknown}[]>
   stop(): Promise<void>
@@ -53,6 +55,13 @@ export async function startWorld(flags: readonly string[] = []): Promise<World> 
   return {
     skk: run,
     deployed: (template, options) => deploy(run, dataDir, template, options),
+    async shell() {
+      const bin = join(home.dir, 'bin')
+      const cli = resolve(import.meta.dirname, '../../bin/run.js')
+      await mkdir(bin, {recursive: true})
+      await writeFile(join(bin, 'skk'), `#!/bin/sh\nexec '${process.execPath}' '${cli}' "$@"\n`, {mode: 0o755})
+      return {...home.env, PATH: `${bin}:${process.env['PATH']}`}
+    },
     async records(topic) {
       const {stdout} = await run(['consume', topic, '--json'])
       return stdout
@@ -100,10 +109,17 @@ export async function startMoto(): Promise<{url: string; stop(): Promise<void>}>
   return {url: urlIn()!, stop: () => end(child)}
 }
 
+/** The prefix of its targets, the version of its JSON, and the name in its signatures. */
+const SERVICES = {
+  sqs: ['AmazonSQS', '1.0'],
+  secretsmanager: ['secretsmanager', '1.1'],
+  dynamodb: ['DynamoDB_20120810', '1.0'],
+} as const
+
 /** One call of AWS's JSON protocol to moto, which takes any signature. */
-export async function motoCall(url: string, service: string, action: string, body: unknown): Promise<any> {
-  const [prefix, version] = service.split('/')
-  const credential = `Credential=test/20261120/us-east-1/${prefix!.toLowerCase()}/aws4_request`
+export async function motoCall(url: string, service: keyof typeof SERVICES, action: string, body: unknown): Promise<any> {
+  const [prefix, version] = SERVICES[service]
+  const credential = `Credential=test/20261120/us-east-1/${service}/aws4_request`
   const response = await fetch(url, {
     method: 'POST',
     headers: {
