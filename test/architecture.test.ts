@@ -19,9 +19,12 @@ const mayImport: Record<string, string[]> = {
     'lib/nearest',
     'lib/yaml-file',
     'yaml',
+    'lib/process-identity',
     'kafkajs',
     'aws-msk-iam-sasl-signer-js',
     'socks',
+    'csv-parse',
+    'jmespath',
   ],
   'lib/kafka/consume/': ['lib/kafka/', 'lib/lambda/filter', 'lib/lambda/json', 'lib/records/', 'lib/errors', 'kafkajs', 're2js'],
   'lib/aws/': ['lib/aws/', 'lib/errors', 'lib/retry', 'lib/limits', '@aws-sdk/'],
@@ -38,6 +41,7 @@ const mayImport: Record<string, string[]> = {
     'yaml',
   ],
   'lib/consume-': ['lib/', '@oclif/core'],
+  'lib/produce-flags.ts': ['lib/', '@oclif/core'],
   'lib/functions-command.ts': ['lib/', '@oclif/core'],
   'lib/topics-plan-command.ts': ['lib/', '@oclif/core'],
   'lib/functions/': ['lib/functions/', 'lib/aws/', 'lib/esm/manifest', 'lib/errors'],
@@ -50,7 +54,7 @@ const mayImport: Record<string, string[]> = {
     'lib/records/',
     'lib/errors',
   ],
-  'lib/records/': ['lib/records/', '@bokuweb/zstd-wasm', 'lz4js', 'snappyjs', 'fzstd'],
+  'lib/records/': ['lib/records/', '@bokuweb/zstd-wasm', '@node-rs/crc32', 'lz4js', 'snappyjs', 'fzstd'],
   'lib/scaffold/': ['lib/scaffold/', 'lib/errors', 'lib/limits', 'lib/nearest', 'yaml'],
   'lib/output/': ['lib/output/', 'lib/errors', 'chalk', 'cli-table3', 'inquirer', 'jmespath'],
   'lib/lambda/': ['lib/lambda/', 'lib/records/', 'lib/limits'],
@@ -77,7 +81,7 @@ const mayImport: Record<string, string[]> = {
 
 /** Too slow to load for a command that does not need them: `await import()` only. */
 const lazyOnly =
-  /^(?:kafkajs|aws-msk-iam-sasl-signer-js|@aws-sdk\/|inquirer|jmespath|yaml|@peculiar\/x509|reflect-metadata|@bokuweb\/|socks|re2js)/
+  /^(?:kafkajs|aws-msk-iam-sasl-signer-js|@aws-sdk\/|inquirer|jmespath|csv-parse|yaml|@peculiar\/x509|reflect-metadata|@bokuweb\/|socks|re2js)/
 
 const sources = readdirSync('src', {recursive: true, encoding: 'utf8'})
   .map((file) => file.replaceAll('\\', '/'))

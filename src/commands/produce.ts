@@ -1,26 +1,28 @@
 import {Args, Flags} from '@oclif/core'
 
-import {BaseCommand, dryRunFlag, durationFlag} from '../lib/base-command.js'
+import {BaseCommand, dryRunFlag} from '../lib/base-command.js'
 import {SkkError} from '../lib/errors.js'
 import {withCluster} from '../lib/kafka/client.js'
-import {keyValue} from '../lib/kafka/key-value.js'
-import {type Source, sources} from '../lib/kafka/produce/input.js'
+import {type Source, STANDARD_INPUT, sources} from '../lib/kafka/produce/input.js'
 import {closingLine} from '../lib/kafka/produce/ledger.js'
 import {failureOf, type ProduceSummary, summaryOf} from '../lib/kafka/produce/outcome.js'
-import {lineParser, recordParser} from '../lib/kafka/produce/records.js'
-import {type ParseLine, type ProduceOptions, type ProduceReport, produceLines} from '../lib/kafka/produce/run.js'
+import {type ProduceOptions, type ProduceReport, produceRecords} from '../lib/kafka/produce/run.js'
+import {type TokenOptions, tokenPath} from '../lib/kafka/produce/token.js'
 import type {KafkaTarget} from '../lib/kafka/target.js'
 import {topicQuestion} from '../lib/kafka/topic-question.js'
-
-const DELIVERY_TIMEOUT_MS = 120_000
+import {inputFlags, inputFormat, resumeFlags, sendingFlags, settingsOf} from '../lib/produce-flags.js'
 
 export default class Produce extends BaseCommand<typeof Produce> {
   static override description = `write records to a topic, and account for every one
 
-Each line is a record, byte for byte. Every record that was read ends as acked, rejected, unknown or unsent; the closing line on standard error adds up`
+Each line is a record, byte for byte. Every record that was read ends as acked, rejected, unknown or unsent; the closing line on standard error adds up. A run over files that ended early is gone on with by \`--resume\`, which sends what is missing and nothing twice`
 
   static override examples = [
     '<%= config.bin %> <%= command.id %> orders --file orders.jsonl',
+    {
+      description: 'go on where the last run ended',
+      command: '<%= config.bin %> <%= command.id %> orders --file orders.jsonl --resume',
+    },
     {
       description: 'keys before the first tab',
       command: "<%= config.bin %> <%= command.id %> orders --file orders.tsv --key-separator '\\t'",
@@ -35,110 +37,74 @@ Each line is a record, byte for byte. Every record that was read ends as acked, 
 
   static override flags = {
     topic: Flags.string({description: 'name of the topic, instead of the argument'}),
-    file: Flags.string({
-      char: 'f',
-      description: 'file to read, once for each; - is standard input, which is also the default',
-      multiple: true,
-      multipleNonGreedy: true,
-    }),
-    format: Flags.option({
-      options: ['lines', 'records'] as const,
-      description: 'a line is a value, or a record as `consume --json` prints it',
-      default: 'lines',
-    })(),
-    'key-separator': Flags.string({description: 'what stands between key and value; \\t is a tab', helpValue: '<text>'}),
-    'missing-key': Flags.option({
-      options: ['null'] as const,
-      description: 'take a line without separator as a record without key',
-      dependsOn: ['key-separator'],
-    })(),
-    key: Flags.string({description: 'key of every record', exclusive: ['key-separator']}),
-    header: Flags.string({
-      description: 'header of every record, once for each',
-      multiple: true,
-      multipleNonGreedy: true,
-      helpValue: '<key=value>',
-    }),
-    partition: Flags.integer({description: 'partition of every record', min: 0}),
-    'keep-partition': Flags.boolean({description: 'write each record to the partition that it names', exclusive: ['partition']}),
-    compression: Flags.option({
-      options: ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const,
-      description: 'codec of the batches',
-      default: 'none',
-    })(),
-    'delivery-timeout': durationFlag({
-      description: 'how long a record may wait to be acknowledged',
-      default: DELIVERY_TIMEOUT_MS,
-    }),
+    ...inputFlags,
+    ...sendingFlags,
+    ...resumeFlags,
     ...dryRunFlag,
   }
 
   async run(): Promise<ProduceSummary> {
-    const parse = this.parser()
+    const format = inputFormat(this.flags)
     const named = this.args.topic ?? this.flags.topic
     const answers = await this.answers(named === undefined ? {topic: topicQuestion(() => this.kafka())} : {})
     const topic = named ?? answers.topic!
     const inputs = await sources(this.flags.file ?? ['-'])
-    if (inputs.some(({name}) => name === 'standard input') && process.stdin.isTTY)
-      this.note('reading from terminal, Ctrl-D to end')
+    const token = this.resumption(inputs)
     const kafka = await this.kafka()
     await this.acting()
-    return this.produce(kafka, {topic, inputs, parse})
-  }
-
-  private parser(): ParseLine {
-    const {format, key, header = [], partition = null} = this.flags
-    const headers = header.map((text) => {
-      const [name, value] = keyValue(text, '--header')
-      return {key: Buffer.from(name), value: Buffer.from(value)}
-    })
-    if (format === 'records') {
-      this.refuse(['key', 'key-separator'], 'records')
-      return recordParser({headers, partition, keepPartition: this.flags['keep-partition']})
-    }
-    this.refuse(['keep-partition'], 'lines')
-    const separator = this.flags['key-separator']
-    if (separator === '') throw usage('the key separator is empty', 'Give `--key-separator` a text, such as : or \\t.')
-    return lineParser({
-      keySeparator: separator === undefined ? null : Buffer.from(separator.replaceAll('\\t', '\t')),
-      missingKeyIsNull: this.flags['missing-key'] === 'null',
-      key: key === undefined ? null : Buffer.from(key),
-      headers,
-      partition,
-    })
-  }
-
-  private refuse(flags: readonly ('key' | 'key-separator' | 'keep-partition')[], format: string): void {
-    const given = flags.find((flag) => this.flags[flag] !== undefined && this.flags[flag] !== false)
-    if (given)
-      throw usage(`--${given} does not go with --format ${format}`, `Leave out \`--${given}\`, or choose another \`--format\`.`)
-  }
-
-  private async produce(
-    kafka: KafkaTarget,
-    {topic, inputs, parse}: {topic: string; inputs: Source[]; parse: ParseLine},
-  ): Promise<ProduceSummary> {
-    const stop = new AbortController()
-    const options: ProduceOptions = {
+    return this.produce(kafka, {
+      ...format,
       topic,
       inputs,
-      parse,
-      keyed: this.flags.partition === undefined && (this.flags.format === 'records' || this.flags['key-separator'] !== undefined),
+      token,
       compression: this.flags.compression,
+      acks: this.flags.acks,
       deliveryTimeoutMs: this.flags['delivery-timeout'],
       dryRun: this.flags['dry-run'],
-      signal: stop.signal,
+      limit: this.flags.limit ?? Number.POSITIVE_INFINITY,
+      rate: this.flags.rate ?? null,
+      onBadLine: this.flags['on-error'],
+      reportPath: this.flags.report ?? null,
+      rejectsPath: this.flags.rejects ?? null,
+    })
+  }
+
+  private resumption(inputs: readonly Source[]): TokenOptions | null {
+    const {resume, restart, 'resume-file': path, 'dry-run': dryRun, file = []} = this.flags
+    if (inputs.some(({name}) => name === STANDARD_INPUT) && process.stdin.isTTY) this.note('reading from terminal, Ctrl-D to end')
+    const beside = tokenPath(inputs, file)
+    if (beside !== null) {
+      const mode = resume ? 'resume' : restart ? 'restart' : 'new'
+      return {path: path ?? beside, mode, settings: settingsOf(this.flags)}
     }
+    if (resume) {
+      throw new SkkError('standard input cannot be read a second time, so there is nothing to resume', {
+        code: 'USAGE',
+        exit: 'usage',
+        hint: 'Keep the input in a file, and name it with `--file`.',
+      })
+    }
+    if (!dryRun && inputs.length > 0) this.note('a run over standard input cannot be resumed')
+    return null
+  }
+
+  private async produce(kafka: KafkaTarget, options: Omit<ProduceOptions, 'signal'>): Promise<ProduceSummary> {
+    const stop = new AbortController()
     const running = withCluster(kafka, async (cluster, {attempts}) => {
       const progress = this.progress()
-      const report = await produceLines(cluster, options, {
-        onCarriageReturn: ({name}) => this.note(`the lines of "${name}" end in CR LF; the CR is part of each value`),
-        onNotIdempotent: () =>
-          this.warn(
-            'the credentials may not do kafka-cluster:WriteDataIdempotently: if an acknowledgement gets lost, records may be written twice or swap places',
-          ),
-        onProgress: (counts, bytes, total) => progress.update(`${counts.acked} acked`, bytes, total ?? undefined),
-      }).finally(() => progress.stop())
+      const report = await produceRecords(
+        cluster,
+        {...options, signal: stop.signal},
+        {
+          onCarriageReturn: ({name}) => this.note(`the lines of "${name}" end in CR LF; the CR is part of each value`),
+          onNotIdempotent: () =>
+            this.warn(
+              'the credentials may not do kafka-cluster:WriteDataIdempotently: if an acknowledgement gets lost, records may be written twice or swap places',
+            ),
+          onWaiting: (ms) => this.note(`waiting ${Math.ceil(ms / 1000)} s for requests of the earlier run that may still arrive`),
+          onProgress: (counts, bytes, total) => progress.update(`${counts.acked} acked`, bytes, total ?? undefined),
+        },
+      ).finally(() => progress.stop())
       return {report, failure: failureOf(report, kafka, attempts)}
     })
     this.onStop(() => {
@@ -146,20 +112,26 @@ Each line is a record, byte for byte. Every record that was read ends as acked, 
       return running.catch(() => {})
     })
     const {report, failure} = await running
-    return this.close(topic, report, stop.signal.aborted ? null : failure)
+    return this.close(options.topic, report, stop.signal.aborted ? null : failure)
   }
 
   private close(topic: string, report: ProduceReport, failure: SkkError | null): ProduceSummary {
-    const {rejected, rejections} = report
+    const {rejected, rejections, earlier, resumed, resumable} = report
     for (const {source, line, reason} of rejections) this.warn(`rejected line ${line} of "${source}": ${reason}`)
     if (rejected > rejections.length) this.warn(`rejected ${rejected - rejections.length} more`)
+    if (earlier === 'done') this.note(`an earlier run has written all of it to "${topic}"; \`--restart\` sends it again`)
+    if (earlier === 'unfinished') this.note(`resumed: earlier runs had written ${resumed} of these records`)
+    if (earlier === 'none' && this.flags.resume) this.note('there was no earlier run to resume, so this one began at the start')
     const summary = summaryOf(topic, report)
-    if (this.flags['dry-run']) this.table(summary.partitions, {partition: (row) => row.partition, records: (row) => row.records})
+    if (this.flags['dry-run']) {
+      const {partitions} = summary
+      this.table(partitions, {partition: (row) => row.partition, records: (row) => row.records, bytes: (row) => row.bytes})
+    }
     process.stderr.write(`${closingLine(report)}\n`)
+    const resume = this.flags.resume ? this.typed([]) : this.typed(['--resume']).replace(' --restart', '')
+    if (!failure && resumable) this.note(`resume: ${resume}`)
     if (!failure) return summary
     if (this.jsonEnabled()) this.logJson(this.toSuccessJson(summary))
-    throw failure
+    throw resumable ? failure.resumedBy(resume) : failure
   }
 }
-
-const usage = (message: string, hint: string): SkkError => new SkkError(message, {code: 'USAGE', exit: 'usage', hint})

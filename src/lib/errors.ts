@@ -54,6 +54,13 @@ export class SkkError extends Error {
     this.oclif = {exit: this.exitCode}
   }
 
+  /** The same failure, with the command that goes on where it stopped. */
+  resumedBy(resume: string): SkkError {
+    const {message, code, hint, retryable, exitCode, cause} = this
+    const [exit] = Object.entries(EXIT).find(([, number]) => number === exitCode) as [Failure, number]
+    return new SkkError(message, {code, exit, ...(hint !== undefined && {hint}), retryable, resume, cause})
+  }
+
   /** The public shape under `--json`. */
   toJSON(): {code: string; message: string; exitCode: number; hint?: string; retryable: boolean; resume?: string} {
     const {code, message, exitCode, hint, retryable, resume} = this

@@ -244,7 +244,7 @@ describe('produce', () => {
 
     const {stdout} = await run(`produce ${name} --dry-run`, {input: 'a\nb\n'})
 
-    expect(stdout).toMatch(/^PARTITION +RECORDS\n0 +2\n$/)
+    expect(stdout).toMatch(/^PARTITION +RECORDS +BYTES\n0 +2 +77\n$/)
     expect((await run(`consume ${name}`)).stdout).toBe('')
   })
 })

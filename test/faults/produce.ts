@@ -1,7 +1,8 @@
 import {withCluster} from '../../src/lib/kafka/client.js'
 import {sources} from '../../src/lib/kafka/produce/input.js'
-import {lineParser} from '../../src/lib/kafka/produce/records.js'
-import {type ProduceReport, produceLines} from '../../src/lib/kafka/produce/run.js'
+import {linesOf} from '../../src/lib/kafka/produce/lines.js'
+import {lineOf, lineParser} from '../../src/lib/kafka/produce/records.js'
+import {type ProduceReport, produceRecords} from '../../src/lib/kafka/produce/run.js'
 import type {KafkaTarget} from '../../src/lib/kafka/target.js'
 import type {Compression} from '../../src/lib/records/compression.js'
 
@@ -10,35 +11,43 @@ export type ProduceRun = {
   file: string
   keyed: boolean
   compression: Compression
-  deliveryTimeoutMs: number /** Called when records are being sent. */
+  deliveryTimeoutMs: number
+  /** Called when records are being sent. */
   onStart(): void
 }
 
-/** What `skk produce TOPIC --file FILE` does, in this process; one attempt may take only half a second, so that faults pass quickly. */
+/**
+ * What `skk produce TOPIC --file FILE` does, in this process, with its token and journal; one attempt may take only half a second, so
+ * that faults pass quickly.
+ */
 export const produceFile = (
   kafka: KafkaTarget,
   {topic, file, keyed, compression, deliveryTimeoutMs, onStart}: ProduceRun,
-): Promise<ProduceReport> =>
-  withCluster(kafka, async (cluster) =>
-    produceLines(
+): Promise<ProduceReport> => {
+  const format = {keySeparator: keyed ? Buffer.from(':') : null, missingKeyIsNull: false, key: null, headers: [], partition: null}
+  return withCluster(kafka, async (cluster) =>
+    produceRecords(
       cluster,
       {
         topic,
         inputs: await sources([file]),
-        parse: lineParser({
-          keySeparator: keyed ? Buffer.from(':') : null,
-          missingKeyIsNull: false,
-          key: null,
-          headers: [],
-          partition: null,
-        }),
+        read: linesOf(lineParser(format)),
+        lineOf: lineOf(format),
         keyed,
         compression,
+        acks: 'all',
         deliveryTimeoutMs,
         requestTimeoutMs: 500,
         dryRun: false,
+        limit: Number.POSITIVE_INFINITY,
+        rate: null,
+        onBadLine: 'stop',
+        reportPath: null,
+        rejectsPath: null,
+        token: {path: `${file}.${topic}`, mode: 'new', settings: {}},
         signal: new AbortController().signal,
       },
-      {onCarriageReturn() {}, onNotIdempotent() {}, onProgress: () => onStart()},
+      {onCarriageReturn() {}, onNotIdempotent() {}, onWaiting() {}, onProgress: () => onStart()},
     ),
   )
+}

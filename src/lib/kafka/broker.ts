@@ -1,6 +1,7 @@
 import type {Socket} from 'node:net'
 
 import {SkkError} from '../errors.js'
+import type {InPlace} from './overrides/request-in-place.js'
 import {Reader} from './wire.js'
 
 /** The parts of kafkajs 2.2.4's internal `Broker` that we use; client.ts checks the version. */
@@ -34,10 +35,39 @@ export async function send(
   {key, name, version, body, timeoutMs}: Request,
   throttle: 'start' | 'end' | number,
 ): Promise<Reader> {
+  // kafkajs copies `buffer`, and looks at `buf` to tell an encoder from anything else.
+  const encode = async () => ({buf: body, buffer: body})
+  const answer = await exchange(broker, {key, name, version, ...(timeoutMs !== undefined && {timeoutMs})}, encode, throttle)
+  return new Reader(throttle === 'start' ? answer.subarray(4) : answer)
+}
+
+/** The same for a body that is written only when the connection is ready, and not copied; its throttle time is at the end. */
+export async function sendInPlace(
+  broker: Broker,
+  {encode, ...request}: Omit<Request, 'body'> & {encode(): InPlace},
+): Promise<Reader> {
+  const answer = await exchange(
+    broker,
+    request,
+    async () => {
+      const inPlace = encode()
+      const body = inPlace.bytes.subarray(inPlace.start, inPlace.end)
+      return {buf: body, buffer: body, inPlace}
+    },
+    'end',
+  )
+  return new Reader(answer)
+}
+
+function exchange(
+  broker: Broker,
+  {key, name, version, timeoutMs}: Omit<Request, 'body'>,
+  encode: () => Promise<object>,
+  throttle: 'start' | 'end' | number,
+): Promise<Buffer> {
   const throttleAt = (size: number): number => (throttle === 'start' ? 0 : throttle === 'end' ? size - 4 : throttle)
-  const answer = await broker.connectionPool.send({
-    // kafkajs copies `buffer`, and looks at `buf` to tell an encoder from anything else.
-    request: {apiKey: key, apiVersion: version, apiName: name, encode: async () => ({buf: body, buffer: body})},
+  return broker.connectionPool.send({
+    request: {apiKey: key, apiVersion: version, apiName: name, encode},
     response: {
       decode: async (payload: Buffer) => ({
         payload,
@@ -48,7 +78,6 @@ export async function send(
     logResponseError: false,
     ...(timeoutMs !== undefined && {requestTimeout: timeoutMs}),
   })
-  return new Reader(throttle === 'start' ? answer.subarray(4) : answer)
 }
 
 /** The highest version from `min` to `max` of API `key` that the broker speaks. Throws SkkError when there is none. */

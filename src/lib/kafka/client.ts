@@ -7,6 +7,7 @@ import {iamSasl} from './auth.js'
 import {type Cluster, withTolerantMetadata} from './cluster.js'
 import {explain} from './errors.js'
 import {KAFKAJS_VERSION, kafkajsVersion} from './overrides/override.js'
+import {installRequestInPlace} from './overrides/request-in-place.js'
 import {installRequestQueueTimer} from './overrides/request-queue-timer.js'
 import {type Attempt, type Connect, socketFactory} from './socket.js'
 import type {KafkaTarget} from './target.js'
@@ -31,16 +32,18 @@ export type Client = {
   hangUp(): void
 }
 
-let warned = false
+let loading: Promise<typeof import('kafkajs')> | undefined
 
-/** Loads kafkajs, once, with its request queue's timer cured. */
-async function loadKafkajs(): Promise<typeof import('kafkajs')> {
-  const {default: kafkajs} = await import('kafkajs')
-  if (!installRequestQueueTimer() && !warned) {
-    warned = true
-    process.emitWarning(`kafkajs is not the ${KAFKAJS_VERSION} that skk knows; its idle connections will use some CPU`)
-  }
-  return kafkajs
+/** Loads kafkajs, once, with what we override in it. */
+function loadKafkajs(): Promise<typeof import('kafkajs')> {
+  loading ??= (async () => {
+    const known = [installRequestInPlace(), installRequestQueueTimer()]
+    if (known.includes(false)) {
+      process.emitWarning(`kafkajs is not the ${KAFKAJS_VERSION} that skk knows; it will work, but use more CPU`)
+    }
+    return (await import('kafkajs')).default
+  })()
+  return loading
 }
 
 /** A client that has connected to nothing yet. `connect` replaces how TCP connections are opened, in tests. */

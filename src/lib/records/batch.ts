@@ -19,7 +19,8 @@ export const HEADER_BYTES = 61
 /** Size of `baseOffset` and `batchLength`, which `batchLength` does not count. */
 export const LOG_OVERHEAD_BYTES = 12
 
-const CRC_AT = 17
+/** Where the checksum stands in a batch. */
+export const CRC_AT = 17
 
 /** Where the checksummed part starts: base offset and leader epoch lie before it, so a broker may set them without a new CRC. */
 const CRC_START = 21
@@ -49,7 +50,7 @@ export type BatchHeader = {
 }
 
 /** In the order of the three lowest bits of `attributes`. */
-const CODECS: readonly Compression[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd']
+export const CODECS: readonly Compression[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd']
 
 const COMPRESSION_MASK = 0x07
 const LOG_APPEND_TIME = 0x08

@@ -1,3 +1,5 @@
+import {createRequire} from 'node:module'
+
 /** The Castagnoli polynomial, reflected. `zlib.crc32` uses another one, so it is of no use here. */
 const POLYNOMIAL = 0x82f63b78
 
@@ -18,11 +20,36 @@ function slicingTables(slices: number): Int32Array {
   return tables
 }
 
+type Crc32c = (bytes: Buffer) => number
+
+/** Shorter pieces are done before the native one has been called. */
+const NATIVE_FROM_BYTES = 1024
+
+let native: Crc32c | null | undefined
+
+/** With the processor's own instruction, ten times as fast; an optional package, which a platform may lack. */
+function loadNative(): Crc32c | null {
+  try {
+    return (createRequire(import.meta.url)('@node-rs/crc32') as {crc32c: Crc32c}).crc32c
+  } catch {
+    return null
+  }
+}
+
 /**
  * CRC-32C (RFC 3720, appendix B.4) of `bytes[start, end)` as an unsigned 32-bit number: the checksum of Kafka's record
- * batches. Sixteen bytes per step ("slicing-by-16"), which in JavaScript is about a gigabyte per second.
+ * batches.
  */
 export function crc32c(bytes: Buffer, start = 0, end = bytes.length): number {
+  if (end - start >= NATIVE_FROM_BYTES) {
+    if (native === undefined) native = loadNative()
+    if (native !== null) return native(bytes.subarray(start, end))
+  }
+  return crc32cSliced(bytes, start, end)
+}
+
+/** The same sixteen bytes per step ("slicing-by-16"), which in JavaScript is about a gigabyte per second. */
+export function crc32cSliced(bytes: Buffer, start = 0, end = bytes.length): number {
   const t = TABLES
   let crc = ~0
   let at = start

@@ -195,7 +195,7 @@ function readTimestamp(json: JsonLine): number {
 const ISO_TIME = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(?::(\d\d)(?:\.(\d{1,3}))?)?(?:Z|([+-])(\d\d):([0-5]\d))?$/
 
 /** Epoch milliseconds of a time whose zone is UTC unless it says so, or null if there is no such time. */
-function parseIsoTime(text: string): number | null {
+export function parseIsoTime(text: string): number | null {
   const match = ISO_TIME.exec(text)
   if (match === null) return null
   const [, date, minutes, seconds = '00', fraction = '', sign, offsetHours = '0', offsetMinutes = '0'] = match

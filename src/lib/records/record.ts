@@ -16,6 +16,9 @@ export type RecordBounds = {
   end: number
 }
 
+/** What of a batch's header its records need. */
+type RecordsHeader = Pick<BatchHeader, 'baseOffset' | 'baseTimestamp' | 'maxTimestamp' | 'recordCount' | 'attributes'>
+
 /** A record without key, value and headers: its length, attributes, two deltas, two lengths and the number of headers. */
 const SMALLEST_RECORD_BYTES = 7
 
@@ -24,7 +27,7 @@ const SMALLEST_RECORD_BYTES = 7
  * `bounds` is one object used over and over: copy what is to be kept. Throws RecordError on the first record that does
  * not hold together, and when the section is not used up by exactly `recordCount` records.
  */
-export function forEachRecord(section: Buffer, header: BatchHeader, visit: (bounds: RecordBounds) => void): void {
+export function forEachRecord(section: Buffer, header: RecordsHeader, visit: (bounds: RecordBounds) => void): void {
   const {baseOffset, baseTimestamp, maxTimestamp, recordCount} = header
   if (recordCount < 0 || recordCount * SMALLEST_RECORD_BYTES > section.length) {
     throw new RecordError(`${recordCount} records do not fit into ${section.length} bytes`)

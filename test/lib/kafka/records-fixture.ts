@@ -5,14 +5,24 @@ import {onTestFinished, vi} from 'vitest'
 import type {Cluster} from '../../../src/lib/kafka/cluster.js'
 import {type FetchedBatch, fetchSpans} from '../../../src/lib/kafka/consume/fetch-loop.js'
 import {planSpans} from '../../../src/lib/kafka/consume/plan.js'
-import {lineParser} from '../../../src/lib/kafka/produce/records.js'
-import {type ProduceEvents, type ProduceOptions, type ProduceReport, produceLines} from '../../../src/lib/kafka/produce/run.js'
+import {linesOf, type ParseLine} from '../../../src/lib/kafka/produce/lines.js'
+import {type LineFormat, lineOf, lineParser} from '../../../src/lib/kafka/produce/records.js'
+import {type ProduceEvents, type ProduceOptions, type ProduceReport, produceRecords} from '../../../src/lib/kafka/produce/run.js'
 import {type DecodedRecord, recordAt} from '../../../src/lib/records/batch.js'
 import {forEachRecord} from '../../../src/lib/records/record.js'
 
 export const TOPIC = 'orders'
 
-const silent = {onCarriageReturn() {}, onNotIdempotent() {}, onProgress() {}}
+const silent = {onCarriageReturn() {}, onNotIdempotent() {}, onWaiting() {}, onProgress() {}}
+
+/** Lines as values, unless something else is said. */
+export const plainLines: LineFormat = {
+  keySeparator: null,
+  missingKeyIsNull: false,
+  key: null,
+  headers: [],
+  partition: null,
+}
 
 export const numbers = (count: number, from = 0): string => Array.from({length: count}, (_, i) => `${from + i}\n`).join('')
 
@@ -20,22 +30,30 @@ export const numbers = (count: number, from = 0): string => Array.from({length: 
 export async function produceText(
   cluster: Cluster,
   input: string | AsyncIterable<Buffer>,
-  options: Partial<ProduceOptions> = {},
+  {parse = lineParser(plainLines), ...options}: Partial<ProduceOptions> & {parse?: ParseLine} = {},
   events: Partial<ProduceEvents> = {},
 ): Promise<ProduceReport> {
   const stream = typeof input === 'string' ? Readable.from([Buffer.from(input)]) : Readable.from(input)
   const spy = vi.spyOn(process, 'stdin', 'get').mockReturnValue(stream as never)
   onTestFinished(() => spy.mockRestore())
-  return produceLines(
+  return produceRecords(
     cluster,
     {
       topic: TOPIC,
-      inputs: [{name: 'standard input', bytes: null}],
-      parse: lineParser({keySeparator: null, missingKeyIsNull: false, key: null, headers: [], partition: null}),
+      inputs: [{name: 'standard input', bytes: null, modified: null}],
+      read: linesOf(parse),
+      lineOf: lineOf(plainLines),
       keyed: false,
       compression: 'none',
+      acks: 'all',
       deliveryTimeoutMs: 20_000,
       dryRun: false,
+      limit: Number.POSITIVE_INFINITY,
+      rate: null,
+      onBadLine: 'stop',
+      reportPath: null,
+      rejectsPath: null,
+      token: null,
       signal: new AbortController().signal,
       ...options,
     },

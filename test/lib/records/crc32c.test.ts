@@ -1,5 +1,5 @@
 import {expect, test} from 'vitest'
-import {crc32c} from '../../../src/lib/records/crc32c.js'
+import {crc32c, crc32cSliced} from '../../../src/lib/records/crc32c.js'
 
 test.each([
   ['32 bytes of zero', Buffer.alloc(32), 0x8a9136aa],
@@ -42,3 +42,10 @@ function bitwiseCrc32c(bytes: Buffer): number {
   }
   return ~crc >>> 0
 }
+
+test('is the same natively and in slices', () => {
+  const bytes = Buffer.from(Array.from({length: 10_000}, (_, i) => (i * 131) & 0xff))
+
+  expect(crc32c(bytes, 3, 9_998)).toBe(bitwiseCrc32c(bytes.subarray(3, 9_998)))
+  expect(crc32cSliced(bytes, 3, 9_998)).toBe(bitwiseCrc32c(bytes.subarray(3, 9_998)))
+})

@@ -19,3 +19,11 @@ export function internals(file: string, sha256: string): any {
   if (createHash('sha256').update(readFileSync(path)).digest('hex') !== sha256) return null
   return require(path)
 }
+
+/** Puts something in the place of what a file of kafkajs exports, for modules that are loaded later. False under the same conditions. */
+export function replaceExports<Exports>(file: string, sha256: string, replace: (original: Exports) => Exports): boolean {
+  const original = internals(file, sha256)
+  if (original === null) return false
+  require.cache[require.resolve(`kafkajs/${file}`)]!.exports = replace(original)
+  return true
+}

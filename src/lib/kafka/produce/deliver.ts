@@ -1,19 +1,20 @@
 import {SkkError} from '../../errors.js'
-import {type BatchHeader, encodeBatch, readBatchHeader} from '../../records/batch.js'
-import type {Compression} from '../../records/compression.js'
+import {type BatchHeader, readBatchHeader} from '../../records/batch.js'
+import {type Compression, compress} from '../../records/compression.js'
 import {BrokerError} from '../broker-error.js'
 import type {ProducerId} from '../requests/init-producer-id.js'
-import type {ProduceAnswer} from '../requests/produce.js'
+import type {EncodedBatch, ProduceAnswer} from '../requests/produce.js'
+import type {Batch} from './batch.js'
+import type {SentBatch} from './journal.js'
 import {advance, isSame, type Lane, retire} from './lane.js'
-import type {Item} from './records.js'
 
 /** What became of some records that were handed over together. */
 export type Delivery =
-  | {kind: 'acked'; items: readonly Item[]; baseOffset: number}
-  | {kind: 'rejected'; items: readonly Item[]; reason: string}
+  | {kind: 'acked'; batch: Batch; baseOffset: number}
+  | {kind: 'rejected'; batch: Batch; reason: string}
   /** Not in the log, and nothing that follows may overtake them: the run ends. */
-  | {kind: 'unsent'; items: readonly Item[]; error: unknown}
-  | {kind: 'unknown'; items: readonly Item[]; error: unknown}
+  | {kind: 'unsent'; batch: Batch; error: unknown}
+  | {kind: 'unknown'; batch: Batch; error: unknown}
 
 /** The way to the cluster, as far as delivering a batch needs it. Its functions throw what kafkajs throws, or BrokerError. */
 export type Link = {
@@ -28,16 +29,25 @@ export type Link = {
   sleep(ms: number): Promise<unknown>
   /** True once the run is being stopped: what is under way may still be answered, nothing is tried again. */
   stopping(): boolean
-  /** Null when the cluster does not let us be idempotent. */
-  newProducerId(): Promise<ProducerId | null>
+  /** One that is not `retired`; null when the cluster does not let us be idempotent. */
+  producerId(retired: ProducerId | null): Promise<ProducerId | null>
   /** Finds and connects to the leader, which sends nothing yet; then the function sends. */
   leader(partition: number): Promise<Send>
   refresh(): Promise<void>
   /** The offset of the batch that matches, null when it is not there; throws when the log cannot tell. */
   readBack(lane: Lane, matches: (header: BatchHeader) => boolean): Promise<number | null>
+  /** Null where no later run could go on. */
+  journal: Witness | null
 }
 
-type Send = (batch: Buffer, timeoutMs: number) => Promise<ProduceAnswer>
+type Send = (batch: EncodedBatch, timeoutMs: number) => Promise<ProduceAnswer>
+
+/** Where a later run reads what this one has sent; see Journal. */
+export type Witness = {
+  sending(sent: SentBatch): number
+  acked(batch: number, offset: number): void
+  absent(batch: number): void
+}
 
 /** Error codes that one record of a batch may have caused, and what is then wrong with it. */
 const PERHAPS_ONE_RECORD: Readonly<Record<number, string>> = {
@@ -68,38 +78,70 @@ type Answer =
   | {kind: 'confused'; error: Error}
 
 /**
- * Sends `items` as one batch until its fate is known, the same bytes under the same sequence each time, at most for the
- * delivery timeout. Splits what the broker finds too large. A fate that stays unknown is looked up in the log, and ends the
- * lane's producer id: kafkajs would use the sequence again, and the broker would then acknowledge and drop the next batch of
- * the same length (rules.md, "An unknown outcome ends the producer id").
+ * Sends `batch` until its fate is known, the same bytes under the same sequence each time, at most for the delivery timeout.
+ * Splits what the broker finds too large. A fate that stays unknown is looked up in the log, and ends the lane's producer id:
+ * used again, its sequence would make the broker acknowledge and drop the next batch of the same length (rules.md, "An unknown
+ * outcome ends the producer id"). A batch that repeats one of an earlier run goes under that one's identity, so that a request
+ * of the earlier run that arrives even now is a duplicate.
  */
-export async function deliver(items: readonly Item[], lane: Lane, link: Link): Promise<Delivery[]> {
-  return deliverBefore(link.now() + link.deliveryTimeoutMs, items, lane, link)
+export async function deliver(batch: Batch, lane: Lane, link: Link): Promise<Delivery[]> {
+  const {replay} = batch
+  const repeats = replay !== null && replay.identity !== null && replay.count === batch.count && lane.identity !== null
+  if (!repeats) return deliverBefore(link.now() + link.deliveryTimeoutMs, batch, lane, link)
+  lane.identity = replay.identity
+  lane.sequence = replay.sequence
+  const deliveries = await deliverBefore(link.now() + link.deliveryTimeoutMs, batch, lane, link)
+  if (lane.identity === replay.identity) retire(lane)
+  return deliveries
 }
 
-async function deliverBefore(deadline: number, items: readonly Item[], lane: Lane, link: Link): Promise<Delivery[]> {
-  // The header of what may be in the log without our knowing.
+async function deliverBefore(deadline: number, batch: Batch, lane: Lane, link: Link): Promise<Delivery[]> {
+  const {journal} = link
+  /** The header of what may be in the log without our knowing. */
   let doubt: BatchHeader | null = null
+  /** Its number in the journal, while it stands there as sent. */
+  let entry: number | null = null
+  const absent = (): void => {
+    if (entry !== null) journal!.absent(entry)
+    entry = null
+  }
+  const acked = (baseOffset: number): Delivery[] => {
+    if (entry !== null) journal!.acked(entry, baseOffset)
+    lane.logEnd = baseOffset + batch.count
+    return [{kind: 'acked', batch, baseOffset}]
+  }
   for (let attempt = 1; ; attempt++) {
-    const {answer, header} = await tryOnce(deadline, items, lane, link)
+    const {answer, header} = await tryOnce(deadline, batch, lane, link, (sent) => {
+      if (journal) entry ??= journal.sending(sent)
+    })
     if (answer.kind === 'stored') {
-      advance(lane, items.length)
-      return [acked(items, answer.baseOffset, lane)]
+      advance(lane, batch.count)
+      return acked(answer.baseOffset)
     }
-    if (doubt === null && answer.kind === 'divide') return divide(deadline, items, lane, link, answer.error.message)
-    if (doubt === null && answer.kind === 'refused') return [{kind: 'unsent', items, error: answer.error}]
+    if (doubt === null && answer.kind === 'divide') {
+      absent()
+      return divide(deadline, batch, lane, link, answer.error.message)
+    }
+    if (doubt === null && answer.kind === 'refused') {
+      absent()
+      return [{kind: 'unsent', batch, error: answer.error}]
+    }
     if (answer.kind === 'confused' || (answer.kind === 'failed' && answer.doubtful)) doubt = header
 
     const over = link.now() >= deadline || link.stopping()
     const mayRepeat = answer.kind === 'failed' && lane.identity !== null && !over
     if (doubt !== null && !mayRepeat) {
       const found = await lookUp(doubt, lane, link)
-      if (found instanceof Error) return [{kind: 'unknown', items, error: found}]
+      if (found instanceof Error) return [{kind: 'unknown', batch, error: found}]
       retire(lane)
-      if (found !== null) return [acked(items, found, lane)]
+      if (found !== null) return acked(found)
+      absent()
       doubt = null
     }
-    if (over) return [{kind: 'unsent', items, error: answer.error}]
+    if (over) {
+      absent()
+      return [{kind: 'unsent', batch, error: answer.error}]
+    }
     await link.sleep(Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (attempt - 1)))
     await link.refresh().catch(() => {})
   }
@@ -107,36 +149,51 @@ async function deliverBefore(deadline: number, items: readonly Item[], lane: Lan
 
 async function tryOnce(
   deadline: number,
-  items: readonly Item[],
+  batch: Batch,
   lane: Lane,
   link: Link,
+  announce: (sent: SentBatch) => void,
 ): Promise<{answer: Answer; header: BatchHeader | null}> {
-  let batch: Buffer
+  let encoded: EncodedBatch
   let send: Send
   try {
-    if (lane.identity === undefined) lane.identity = await link.newProducerId()
-    batch = await encode(items, lane, link)
-    send = await link.leader(lane.partition)
+    if (lane.identity === undefined) lane.identity = await link.producerId(lane.retired)
+    encoded = await encode(batch, lane, link)
+    if (encoded.size <= link.maxBatchBytes) send = await link.leader(lane.partition)
   } catch (error) {
     return {
       answer: isFinal(error) ? {kind: 'refused', error} : {kind: 'failed', error: error as Error, doubtful: false},
       header: null,
     }
   }
-  const header = readBatchHeader(batch)
-  if (batch.length > link.maxBatchBytes) {
+  const header = readBatchHeader(encoded.bytes, encoded.start)
+  if (encoded.size > link.maxBatchBytes) {
     return {
-      answer: {kind: 'divide', error: new Error(`it takes ${batch.length} bytes, and the topic allows ${link.maxBatchBytes}`)},
+      answer: {kind: 'divide', error: new Error(`it takes ${encoded.size} bytes, and the topic allows ${link.maxBatchBytes}`)},
       header,
     }
   }
   try {
+    announce(described(batch, header, lane))
     const timeoutMs = Math.max(1, Math.min(link.requestTimeoutMs, deadline - link.now()))
-    return {answer: judge(await send(batch, timeoutMs), lane, link.topic), header}
+    return {answer: judge(await send!(encoded, timeoutMs), lane, link.topic), header}
   } catch (error) {
     return {answer: isFinal(error) ? {kind: 'refused', error} : {kind: 'failed', error: error as Error, doubtful: true}, header}
   }
 }
+
+const described = ({keyed, keyless, count}: Batch, header: BatchHeader, {partition, logEnd}: Lane): SentBatch => ({
+  partition,
+  producerId: header.producerId,
+  producerEpoch: header.producerEpoch,
+  sequence: header.baseSequence,
+  count,
+  keyed,
+  keyless,
+  logEnd,
+  crc: header.crc,
+  timestamp: header.baseTimestamp,
+})
 
 /** Nothing was sent, and no repetition will change that: a denial, or a SkkError of ours. kafkajs marks its own. */
 function isFinal(error: unknown): error is Error {
@@ -159,8 +216,18 @@ function judge({errorCode, baseOffset}: ProduceAnswer, lane: Lane, topic: string
   return {kind: 'refused', error}
 }
 
-function encode(items: readonly Item[], {identity, sequence}: Lane, {compression}: Link): Promise<Buffer> {
-  return encodeBatch(items, {compression, ...(identity && {...identity, baseSequence: sequence})})
+const ANONYMOUS = {producerId: -1, producerEpoch: -1, baseSequence: -1}
+
+async function encode(batch: Batch, {identity, sequence}: Lane, {compression}: Link): Promise<EncodedBatch> {
+  const {writer} = batch
+  const sender = identity ? {...identity, baseSequence: sequence} : ANONYMOUS
+  if (compression === 'none') {
+    const {length} = writer.finish(sender)
+    return {bytes: writer.bytes, start: writer.headroom, size: length}
+  }
+  batch.compressed ??= compress(compression, writer.section)
+  const compressed = writer.finishCompressed(sender, compression, await batch.compressed)
+  return {bytes: compressed.bytes, start: writer.headroom, size: compressed.batch.length}
 }
 
 /** The offset at which the log holds that batch, null when it does not, the error when the log cannot tell. */
@@ -172,18 +239,12 @@ async function lookUp(sent: BatchHeader, lane: Lane, link: Link): Promise<number
   }
 }
 
-function acked(items: readonly Item[], baseOffset: number, lane: Lane): Delivery {
-  lane.logEnd = baseOffset + items.length
-  return {kind: 'acked', items, baseOffset}
-}
-
 /** Halves under the same first sequence, in order; what comes after a half that failed is unsent. */
-async function divide(deadline: number, items: readonly Item[], lane: Lane, link: Link, reason: string): Promise<Delivery[]> {
-  if (items.length === 1) return [{kind: 'rejected', items, reason}]
-  const middle = Math.ceil(items.length / 2)
-  const left = await deliverBefore(deadline, items.slice(0, middle), lane, link)
+async function divide(deadline: number, batch: Batch, lane: Lane, link: Link, reason: string): Promise<Delivery[]> {
+  if (batch.count === 1) return [{kind: 'rejected', batch, reason}]
+  const [first, second] = batch.split(Math.ceil(batch.count / 2))
+  const left = await deliverBefore(deadline, first, lane, link)
   const failed = left.find((delivery) => delivery.kind === 'unsent' || delivery.kind === 'unknown')
-  const right = items.slice(middle)
-  if (failed) return [...left, {kind: 'unsent', items: right, error: failed.error}]
-  return [...left, ...(await deliverBefore(deadline, right, lane, link))]
+  if (failed) return [...left, {kind: 'unsent', batch: second, error: failed.error}]
+  return [...left, ...(await deliverBefore(deadline, second, lane, link))]
 }

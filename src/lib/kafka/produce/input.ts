@@ -1,85 +1,66 @@
-import {createReadStream} from 'node:fs'
-import {stat} from 'node:fs/promises'
+import type {Stats} from 'node:fs'
+import {readdir, stat} from 'node:fs/promises'
+import {join} from 'node:path'
 
 import {SkkError} from '../../errors.js'
-import {type Line, LineSplitter, LineTooLongError} from './lines.js'
 
-const READ_BYTES = 1024 * 1024
-
-/** One `--file`; `-` is standard input. */
-export type Source = {name: string /** Null for what has no size, such as a pipe. */; bytes: number | null}
-
-/** Some lines in a row. */
-export type Portion = {source: Source; lines: Line[] /** So far, from this source. */; bytesRead: number}
-
-/** The inputs, each checked to be readable before anything is sent. Throws SkkError (local I/O). */
-export async function sources(files: readonly string[]): Promise<Source[]> {
-  return Promise.all(
-    files.map(async (name) => {
-      if (name === '-') return {name: 'standard input', bytes: null}
-      const found = await stat(name).catch((error) => {
-        throw unreadable(name, error)
-      })
-      if (found.isDirectory()) throw unreadable(name, new Error('it is a directory'))
-      return {name, bytes: found.isFile() ? found.size : null}
-    }),
-  )
+/** One file to read, or standard input. */
+export type Source = {
+  name: string
+  /** Null for what has no size, such as a pipe. */
+  bytes: number | null
+  /** When a file was last changed, in epoch milliseconds. */
+  modified: number | null
 }
+
+export const STANDARD_INPUT = 'standard input'
+
+/** What skk leaves beside an input is no input. */
+const OWN_FILES = /\.skk-resume(\.journal|\.lock|\.tmp)?$/
 
 /**
- * The lines of all inputs, in order; numbers and offsets begin anew in each. `onCarriageReturn` is told once of a file whose
- * lines end in CR LF. Throws SkkError (local I/O) and LineTooLongError.
+ * The inputs that `--file` names, `-` being standard input and a directory all its files by name, each checked to be readable
+ * before anything is sent. Throws SkkError (local I/O).
  */
-export async function* readLines(
-  inputs: readonly Source[],
-  onCarriageReturn: (source: Source) => void,
-  signal: AbortSignal,
-): AsyncGenerator<Portion> {
-  let bytesRead = 0
-  for (const source of inputs) {
-    const splitter = new LineSplitter()
-    let told = false
-    for await (const chunk of chunks(source, signal)) {
-      bytesRead += chunk.length
-      const lines = split(splitter, chunk, source)
-      if (splitter.sawCarriageReturn && !told) {
-        told = true
-        onCarriageReturn(source)
-      }
-      yield {source, lines, bytesRead}
-    }
-    yield {source, lines: splitter.end(), bytesRead}
-  }
+export async function sources(files: readonly string[]): Promise<Source[]> {
+  return (await Promise.all(files.map(sourcesOf))).flat()
 }
 
-function split(splitter: LineSplitter, chunk: Buffer, source: Source): Line[] {
-  try {
-    return splitter.push(chunk)
-  } catch (error) {
-    if (error instanceof LineTooLongError) error.source = source.name
-    throw error
-  }
+async function sourcesOf(name: string): Promise<Source[]> {
+  if (name === '-') return [{name: STANDARD_INPUT, bytes: null, modified: null}]
+  const found = await statOf(name)
+  if (!found.isDirectory()) return [sourceOf(name, found)]
+  const entries = await readdir(name).catch((error) => {
+    throw unreadable(name, error)
+  })
+  const visible = entries.filter((entry) => !entry.startsWith('.') && !OWN_FILES.test(entry)).sort()
+  const paths = visible.map((entry) => join(name, entry))
+  const all = await Promise.all(paths.map(async (path) => ({path, stats: await statOf(path)})))
+  return all.filter(({stats}) => stats.isFile()).map(({path, stats}) => sourceOf(path, stats))
 }
 
-async function* chunks(source: Source, signal: AbortSignal): AsyncGenerator<Buffer> {
-  const isStdin = source.name === 'standard input'
-  const stream = isStdin ? process.stdin : createReadStream(source.name, {highWaterMark: READ_BYTES})
-  const close = () => stream.destroy()
-  signal.addEventListener('abort', close, {once: true})
-  try {
-    if (!signal.aborted) yield* stream as AsyncIterable<Buffer>
-  } catch (error) {
-    if (signal.aborted) return
-    throw unreadable(source.name, error as Error)
-  } finally {
-    signal.removeEventListener('abort', close)
-  }
+const sourceOf = (name: string, stats: Stats): Source =>
+  stats.isFile() ? {name, bytes: stats.size, modified: stats.mtimeMs} : {name, bytes: null, modified: null}
+
+async function statOf(name: string): Promise<Stats> {
+  return stat(name).catch((error) => {
+    throw unreadable(name, error)
+  })
 }
 
-const unreadable = (name: string, cause: Error): SkkError =>
-  new SkkError(`cannot read "${name}": ${(cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'no such file' : cause.message}`, {
+/** For an input that cannot be read. */
+export const unreadable = (name: string, cause: NodeJS.ErrnoException): SkkError =>
+  new SkkError(`cannot read "${name}": ${cause.code === 'ENOENT' ? 'no such file' : cause.message}`, {
     code: 'INPUT_UNREADABLE',
     exit: 'localIo',
     hint: 'Check `--file`.',
     cause,
+  })
+
+/** For an input that is not what it was. */
+export const changed = (name: string, since: string): SkkError =>
+  new SkkError(`"${name}" has changed ${since}`, {
+    code: 'INPUT_CHANGED',
+    exit: 'localIo',
+    hint: 'Put the file back as it was, or begin anew with `--restart`, which sends everything again.',
   })

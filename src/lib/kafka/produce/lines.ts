@@ -1,80 +1,154 @@
+import type {Source} from './input.js'
+import type {PlacedRecord} from './placed-record.js'
+import {BadLineError, type Portion, type ReadEvents, type ReadInputs} from './portion.js'
+import {openReader, type Reader} from './reader.js'
+
 const NEWLINE = 0x0a
 const CARRIAGE_RETURN = 0x0d
 
-/** One line of an input, without its newline and otherwise untouched. */
-export type Line = {
-  /** A view of what was read. */
-  bytes: Buffer
-  /** Counted from 1. */
-  number: number
-  /** Of its first byte in the input. */
-  offset: number
-}
+const READ_BYTES = 512 * 1024
+const MAX_LINE_BYTES = 64 * 1024 * 1024
 
-/** A line that is longer than may be held in memory. */
-export class LineTooLongError extends Error {
-  override readonly name = 'LineTooLongError'
-  readonly line: number
-  readonly offset: number
-  /** Set by who knows it. */
-  source = ''
-
-  constructor(line: number, offset: number, maxBytes: number) {
-    super(`the line is longer than ${maxBytes} bytes`)
-    this.line = line
-    this.offset = offset
-  }
-}
+/** Reads the line `bytes[start, end)`, which has no newline, into `record`. Throws BadLineError. */
+export type ParseLine = (bytes: Buffer, start: number, end: number, record: PlacedRecord) => void
 
 /**
- * Cuts a stream of bytes at 0x0A and nowhere else: node:readline would replace what is not UTF-8, and cut at a lone CR and
- * (Node 24) at U+2028. What follows the last newline is a line too, if it is not empty.
+ * Reads inputs line by line, cut at 0x0A and nowhere else: node:readline would replace what is not UTF-8, and cut at a lone CR
+ * and (Node 24) at U+2028. What follows the last newline is a line too, if it is not empty.
  */
-export class LineSplitter {
-  /** Whether a line has ended in CR LF; the CR stays part of the line. */
-  sawCarriageReturn = false
-  private readonly maxBytes: number
-  private pieces: Buffer[] = []
-  private pieceBytes = 0
-  private number = 1
-  private offset = 0
-
-  constructor(maxBytes = 64 * 1024 * 1024) {
-    this.maxBytes = maxBytes
-  }
-
-  /** The lines that end in `chunk`. Throws LineTooLongError; the lines before it were returned or are lost. */
-  push(chunk: Buffer): Line[] {
-    const lines: Line[] = []
-    let start = 0
-    for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, start)) {
-      lines.push(this.take(chunk.subarray(start, end), 1))
-      start = end + 1
+export function linesOf(parse: ParseLine, maxLineBytes = MAX_LINE_BYTES): ReadInputs {
+  return async function* readLines(inputs, events, signal) {
+    const portion = new LinePortion(parse, events, maxLineBytes)
+    let before = 0
+    for (const source of inputs) {
+      const reader = await openReader(source, signal)
+      portion.source = source
+      try {
+        for await (const bytesRead of regions(reader, portion)) {
+          portion.bytesRead = before + bytesRead
+          yield portion
+        }
+      } finally {
+        await reader.close()
+      }
+      before += reader.consumed()
     }
-    if (start < chunk.length) this.keep(chunk.subarray(start))
-    return lines
+  }
+}
+
+/** Points `portion` at one piece of the input after the other, each of whole lines. */
+async function* regions(reader: Reader, portion: LinePortion): AsyncGenerator<number> {
+  let buffer: Buffer = Buffer.allocUnsafeSlow(READ_BYTES)
+  let used = 0
+  let offset = 0
+  portion.begin()
+  for (;;) {
+    if (used > portion.maxLineBytes) {
+      portion.refuse(offset)
+      yield reader.consumed()
+      return
+    }
+    if (used === buffer.length) buffer = grown(buffer)
+    const read = await reader.read(buffer, used)
+    const end = read === 0 ? used : lastNewline(buffer, used, used + read) + 1
+    used += read
+    if (end > 0) {
+      portion.set(buffer, end, offset)
+      yield reader.consumed()
+      buffer.copyWithin(0, end, used)
+      used -= end
+      offset += end
+    }
+    if (read === 0) return
+  }
+}
+
+/** The last newline in what was just read: before it there is none that is not followed by one. -1 if there is none. */
+function lastNewline(buffer: Buffer, from: number, to: number): number {
+  const at = buffer.lastIndexOf(NEWLINE, to - 1)
+  return at < from ? -1 : at
+}
+
+function grown(buffer: Buffer): Buffer {
+  const larger = Buffer.allocUnsafeSlow(buffer.length * 2)
+  buffer.copy(larger)
+  return larger
+}
+
+/** The lines of `bytes[0, end)`. */
+class LinePortion implements Portion {
+  source!: Source
+  readonly firstLine = 1
+  bytesRead = 0
+  readonly maxLineBytes: number
+  private readonly parse: ParseLine
+  private readonly events: ReadEvents
+  private bytes: Buffer = Buffer.alloc(0)
+  private end = 0
+  private at = 0
+  private lineStart = 0
+  private lineEnd = 0
+  private base = 0
+  private sawCarriageReturn = false
+  private refusal: BadLineError | null = null
+
+  constructor(parse: ParseLine, events: ReadEvents, maxLineBytes: number) {
+    this.parse = parse
+    this.events = events
+    this.maxLineBytes = maxLineBytes
   }
 
-  /** The last line, when the input does not end in a newline. */
-  end(): Line[] {
-    return this.pieceBytes > 0 ? [this.take(Buffer.alloc(0), 0)] : []
+  /** Another input begins. */
+  begin(): void {
+    this.sawCarriageReturn = false
   }
 
-  private keep(piece: Buffer): void {
-    this.pieces.push(piece)
-    this.pieceBytes += piece.length
-    if (this.pieceBytes > this.maxBytes) throw new LineTooLongError(this.number, this.offset, this.maxBytes)
+  set(bytes: Buffer, end: number, base: number): void {
+    this.bytes = bytes
+    this.end = end
+    this.base = base
+    this.at = 0
   }
 
-  private take(last: Buffer, newlineBytes: number): Line {
-    const bytes = this.pieces.length === 0 ? last : Buffer.concat([...this.pieces, last])
-    if (bytes.length > this.maxBytes) throw new LineTooLongError(this.number, this.offset, this.maxBytes)
-    const line = {bytes, number: this.number, offset: this.offset}
-    if (newlineBytes === 1 && bytes.at(-1) === CARRIAGE_RETURN) this.sawCarriageReturn = true
-    this.pieces = []
-    this.pieceBytes = 0
-    this.number++
-    this.offset += bytes.length + newlineBytes
-    return line
+  /** The line at `base` is too long to be held, and so what follows it is not known. */
+  refuse(base: number): void {
+    this.set(this.bytes, 0, base)
+    this.lineStart = 0
+    this.lineEnd = 0
+    this.refusal = new BadLineError(`the line is longer than ${this.maxLineBytes} bytes`, {ends: true})
+  }
+
+  next(record: PlacedRecord): boolean {
+    const {bytes, end, at: start} = this
+    if (start >= end) return this.throwRefusal()
+    let at = bytes.indexOf(NEWLINE, start)
+    if (at < 0 || at > end) at = end
+    else if (!this.sawCarriageReturn && at > start && bytes[at - 1] === CARRIAGE_RETURN) this.tellCarriageReturn()
+    this.lineStart = start
+    this.lineEnd = at
+    this.at = at + 1
+    if (at - start > this.maxLineBytes) throw new BadLineError(`the line is longer than ${this.maxLineBytes} bytes`)
+    this.parse(bytes, start, at, record)
+    return true
+  }
+
+  offset(): number {
+    return this.base + this.lineStart
+  }
+
+  raw(): Buffer {
+    return this.bytes.subarray(this.lineStart, this.lineEnd)
+  }
+
+  private tellCarriageReturn(): void {
+    this.sawCarriageReturn = true
+    this.events.onCarriageReturn(this.source)
+  }
+
+  private throwRefusal(): false {
+    const {refusal} = this
+    this.refusal = null
+    if (refusal) throw refusal
+    return false
   }
 }

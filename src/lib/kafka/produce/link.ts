@@ -6,8 +6,8 @@ import {BrokerError} from '../broker-error.js'
 import {within} from '../client.js'
 import {anyBroker, type Cluster, leaderOf} from '../cluster.js'
 import {initProducerId, type ProducerId} from '../requests/init-producer-id.js'
-import {produce} from '../requests/produce.js'
-import type {Link} from './deliver.js'
+import {type Acks, produce} from '../requests/produce.js'
+import type {Link, Witness} from './deliver.js'
 import {readBack} from './read-back.js'
 
 /** Looking up one batch's fate; while the run is being stopped there is little time left. */
@@ -22,6 +22,8 @@ export type LinkOptions = {
   maxBatchBytes: number
   deliveryTimeoutMs: number
   requestTimeoutMs: number
+  acks: Acks
+  journal: Witness | null
   stopping(): boolean
   /** Called once, when the cluster does not let us be idempotent. */
   onNotIdempotent(error: BrokerError): void
@@ -29,30 +31,46 @@ export type LinkOptions = {
 
 /** Delivers over kafkajs' connections: its sockets, authentication, request queues and brokers, with requests of our own. */
 export function linkTo(cluster: Cluster, options: LinkOptions): Link {
-  const {topic, stopping} = options
-  let idempotent = true
+  const {topic, acks, stopping} = options
+  // One identity serves all partitions, each with sequences of its own, until one of them has to give it up.
+  let current: Promise<ProducerId | null> | undefined
+  const ask = async (): Promise<ProducerId | null> => {
+    if (acks !== 'all') return null
+    try {
+      return await initProducerId(await anyBroker(cluster))
+    } catch (error) {
+      if (!(error instanceof BrokerError && error.code === CLUSTER_AUTHORIZATION_FAILED)) throw error
+      options.onNotIdempotent(error)
+      return null
+    }
+  }
+  const renew = (): Promise<ProducerId | null> => {
+    const asked = ask()
+    asked.catch(() => {
+      if (current === asked) current = undefined
+    })
+    current = asked
+    return asked
+  }
   return {
     ...options,
     now: Date.now,
     sleep: delay,
-    async newProducerId(): Promise<ProducerId | null> {
-      if (!idempotent) return null
-      try {
-        return await initProducerId(await anyBroker(cluster))
-      } catch (error) {
-        if (!(error instanceof BrokerError && error.code === CLUSTER_AUTHORIZATION_FAILED)) throw error
-        if (idempotent) options.onNotIdempotent(error)
-        idempotent = false
-        return null
-      }
+    async producerId(retired): Promise<ProducerId | null> {
+      const known = current
+      const identity = await (known ?? renew())
+      if (identity === null || identity.producerId !== retired?.producerId) return identity
+      return current === known ? renew() : current!
     },
     async leader(partition) {
       const leader = await leaderOf(cluster, topic, partition)
       return async (batch, timeoutMs) => {
+        const {sending, cancel} = produce(leader, {topic, partition, acks, timeoutMs}, batch)
         try {
-          return await within(timeoutMs, produce(leader, topic, partition, batch, timeoutMs))
+          return await within(timeoutMs, sending)
         } catch (error) {
           // Whatever went wrong, an answer that still comes must not be taken for one to the next request.
+          cancel()
           dropConnections(leader)
           throw error
         }

@@ -5,17 +5,24 @@ import type {Counts} from './ledger.js'
 import type {ProduceReport} from './run.js'
 
 /** What `skk produce --json` prints; a contract. */
-export type ProduceSummary = Counts & {topic: string; idempotent: boolean; partitions: {partition: number; records: number}[]}
+export type ProduceSummary = Counts & {
+  topic: string
+  idempotent: boolean
+  /** Of the acknowledged records those that earlier runs have written. */
+  resumed: number
+  /** What this run wrote, or under `--dry-run` would: records, and the bytes of their batches before compression. */
+  partitions: {partition: number; records: number; bytes: number}[]
+}
 
 export function summaryOf(topic: string, report: ProduceReport): ProduceSummary {
-  const {read, acked, rejected, unknown, unsent, idempotent} = report
-  const partitions = [...report.partitions].map(([partition, records]) => ({partition, records}))
-  return {topic, read, acked, rejected, unknown, unsent, idempotent, partitions}
+  const {read, acked, rejected, unknown, unsent, idempotent, resumed} = report
+  const partitions = [...report.partitions].map(([partition, written]) => ({partition, ...written}))
+  return {topic, read, acked, rejected, unknown, unsent, idempotent, resumed, partitions}
 }
 
 /** Why the run is not a success: of several causes the gravest, which is an unknown outcome, then what ended the run, then single records. */
 export function failureOf(
-  {unknown, badLine, failure, rejected, acked}: ProduceReport,
+  {unknown, badLine, failure, rejected, resumable}: ProduceReport,
   kafka: KafkaTarget,
   attempts: Parameters<typeof asSkkError>[2],
 ): SkkError | null {
@@ -23,7 +30,9 @@ export function failureOf(
     return new SkkError(`${unknown} records may or may not have been written`, {
       code: 'OUTCOME_UNKNOWN',
       exit: 'unknownOutcome',
-      hint: 'Neither an acknowledgement nor the log itself could tell; look at the end of the topic before sending them again.',
+      hint: resumable
+        ? 'Neither an acknowledgement nor the log itself could tell; `--resume` looks at the log again before it sends the rest.'
+        : 'Neither an acknowledgement nor the log itself could tell; look at the end of the topic before sending them again.',
       cause: failure,
     })
   }
@@ -31,7 +40,7 @@ export function failureOf(
     return new SkkError(`line ${badLine.line} of "${badLine.source}", byte ${badLine.offset}: ${badLine.reason}`, {
       code: 'BAD_LINE',
       exit: 'localIo',
-      hint: `Correct it and send the file from there; all ${acked} records before it are written.`,
+      hint: 'All records before it are written; add `--on-error skip --rejects FILE` to go on past such lines and keep them.',
     })
   }
   if (failure !== null && failure !== undefined) return asSkkError(failure, kafka, attempts)

@@ -12,8 +12,9 @@ export class Partitioner {
     this.count = count
   }
 
-  choose(key: Buffer | null): number {
-    return key === null ? this.keyless : partitionForKey(key, this.count)
+  /** For the key `key[start, end)`; null is no key. */
+  choose(key: Buffer | null, start = 0, end = key?.length ?? 0): number {
+    return key === null ? this.keyless : partitionForKey(key, this.count, start, end)
   }
 
   /** Tells that the batch open for `partition` is full. */

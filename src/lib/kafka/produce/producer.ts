@@ -1,26 +1,12 @@
-import {HEADER_BYTES} from '../../records/batch.js'
-import {sizeOfRecords} from '../../records/record.js'
+import {largestSize} from '../../records/batch-writer.js'
+import type {Batch} from './batch.js'
+import type {Claim} from './coverage.js'
 import type {Delivery} from './deliver.js'
 import type {Lane} from './lane.js'
-import type {Ledger} from './ledger.js'
 import {Partitioner} from './partitioner.js'
-import type {Item} from './records.js'
+import type {PlacedRecord} from './placed-record.js'
+import {Pool} from './pool.js'
 
-/** Other kafkajs consumers of the topic crash on record batches of about 125,000 records (tulios/kafkajs#1723). */
-const MAX_BATCH_RECORDS = 50_000
-const MAX_BATCH_BYTES = 1_000_000
-const MIN_BATCH_BYTES = 32 * 1024
-
-/** Of records that are read and not yet acknowledged. */
-const MAX_PENDING_BYTES = 32 * 1024 * 1024
-
-/** What a record takes in memory beyond its bytes, as an object with views of what was read. */
-const OBJECT_BYTES = 256
-
-/** What the deltas of a record within a batch may add to its size alone. */
-const DELTA_BYTES = 16
-
-type Batch = {items: Item[]; bytes: number}
 type Queue = {lane: Lane; open: Batch | null; sealed: Batch[]; sending: boolean}
 
 export type ProducerOptions = {
@@ -28,9 +14,8 @@ export type ProducerOptions = {
   lanes: readonly Lane[]
   keyed: boolean
   maxBatchBytes: number
-  ledger: Ledger
-  deliver(items: readonly Item[], lane: Lane): Promise<Delivery[]>
-  onDelivered?(delivery: Delivery): void
+  deliver(batch: Batch, lane: Lane): Promise<Delivery[]>
+  onDelivered(delivery: Delivery, partition: number): void
 }
 
 /**
@@ -43,8 +28,7 @@ export class Producer {
   private readonly options: ProducerOptions
   private readonly queues: Queue[]
   private readonly partitioner: Partitioner
-  private readonly batchBytes: number
-  private pendingBytes = 0
+  private readonly pool: Pool
   private stopped = false
   private waiting: (() => void)[] = []
 
@@ -53,28 +37,48 @@ export class Producer {
     this.options = options
     this.queues = lanes.map((lane) => ({lane, open: null, sealed: [], sending: false}))
     this.partitioner = new Partitioner(lanes.length)
-    // Keyed records keep a batch open in every partition: all of them, twice, have to fit (performance.md §1.2a).
-    const share = keyed ? Math.max(MIN_BATCH_BYTES, Math.floor(MAX_PENDING_BYTES / (2 * lanes.length))) : MAX_BATCH_BYTES
-    this.batchBytes = Math.min(share, MAX_BATCH_BYTES, maxBatchBytes)
+    this.pool = new Pool({partitions: lanes.length, keyed, maxBatchBytes})
   }
 
-  /** Takes one record. Resolves when there is room for the next one. */
-  add(item: Item): Promise<void> | undefined {
-    const partition = item.partition ?? this.partitioner.choose(item.key)
-    const queue = this.queues[partition]!
-    const bytes = sizeOfRecords([item], item.timestamp) + DELTA_BYTES
-    const {open} = queue
-    if (open && (open.bytes + bytes > this.batchBytes || open.items.length >= MAX_BATCH_RECORDS)) {
+  get partitions(): number {
+    return this.queues.length
+  }
+
+  /** The partition that `record` belongs to, or -1 when it has neither key nor partition of its own. */
+  partitionOf({partition, key, keyStart, keyEnd}: PlacedRecord): number {
+    if (partition >= 0) return partition
+    return key === null ? -1 : this.partitioner.choose(key, keyStart, keyEnd)
+  }
+
+  /**
+   * Copies one record, number `ordinal` of the input, for the partition that `partitionOf` says. `claim` is the batch of an earlier
+   * run that it was lost with. False when there is no room before `room` resolves.
+   */
+  add(record: PlacedRecord, ordinal: number, partition: number, claim: Claim | null): boolean {
+    const queue = this.queues[claim !== null ? claim.partition : partition >= 0 ? partition : this.partitioner.choose(null)]!
+    let {open} = queue
+    if (open !== null && !open.fits(record)) {
       this.seal(queue)
       // A keyless record belongs to the batch that follows, which may be another partition's.
-      if (item.partition === null && item.key === null) return this.add(item)
+      if (partition < 0 && claim === null) return this.add(record, ordinal, partition, claim)
+      open = null
     }
-    queue.open ??= {items: [], bytes: HEADER_BYTES}
-    queue.open.items.push(item)
-    queue.open.bytes += bytes
-    this.pendingBytes += bytes + OBJECT_BYTES
-    if (this.pendingBytes < MAX_PENDING_BYTES || this.stopped) return undefined
-    return this.room()
+    if (open === null) {
+      open = this.pool.take(largestSize(record), Date.now())
+      if (open === null) return false
+      open.replay = claim
+      queue.open = open
+    } else if (open.replay !== claim) open.replay = null
+    open.add(record, ordinal, partition < 0)
+    if (open.replay !== null && open.count === open.replay.count) this.seal(queue)
+    return true
+  }
+
+  /** Resolves when it is worth trying to `add` again. */
+  async room(): Promise<void> {
+    // With nothing under way, nothing would ever make room.
+    if (!this.queues.some(({sending}) => sending)) this.flush()
+    if (!this.stopped) await this.change()
   }
 
   /** Sends what is gathered so far, however little. */
@@ -94,16 +98,24 @@ export class Producer {
     this.wake()
   }
 
-  /** Books what is still under way as unknown: nobody waits for it any longer. */
+  /** Gives up what is still under way, whose outcome is then unknown: nobody waits for it any longer. */
   abandon(): void {
     this.stop()
     for (const queue of this.queues) {
-      const [under] = queue.sending ? queue.sealed : []
-      if (under) this.options.ledger.unknown(under.items.length)
+      if (!queue.sending) continue
+      const batch = queue.sealed.shift()!
       queue.sending = false
-      queue.sealed = []
+      this.options.onDelivered({kind: 'unknown', batch, error: this.failure}, queue.lane.partition)
     }
     this.wake()
+  }
+
+  /** What was taken and not sent, once nothing more is. */
+  *left(): Generator<Batch> {
+    for (const {open, sealed} of this.queues) {
+      yield* sealed
+      if (open !== null) yield open
+    }
   }
 
   private seal(queue: Queue): void {
@@ -118,38 +130,25 @@ export class Producer {
     while (queue.sealed.length > 0 && !this.stopped) {
       const batch = queue.sealed[0]!
       const deliveries = await this.options
-        .deliver(batch.items, queue.lane)
-        .catch((error): Delivery[] => [{kind: 'unknown', items: batch.items, error}])
+        .deliver(batch, queue.lane)
+        .catch((error): Delivery[] => [{kind: 'unknown', batch, error}])
       // Abandoned meanwhile, and booked already.
       if (queue.sealed[0] !== batch) return
       queue.sealed.shift()
-      for (const delivery of deliveries) this.book(delivery)
-      this.pendingBytes -= batch.bytes - HEADER_BYTES + batch.items.length * OBJECT_BYTES
+      for (const delivery of deliveries) this.book(delivery, queue.lane.partition)
+      this.pool.give(batch)
       this.wake()
     }
     queue.sending = false
     this.wake()
   }
 
-  private book(delivery: Delivery): void {
-    const {ledger, onDelivered} = this.options
-    const {kind, items} = delivery
-    if (kind === 'acked') ledger.acked(items.length)
-    if (kind === 'rejected') for (const {source, line} of items) ledger.rejected({source, line, reason: delivery.reason})
-    if (kind === 'unknown') ledger.unknown(items.length)
-    if (kind === 'unknown' || kind === 'unsent') {
+  private book(delivery: Delivery, partition: number): void {
+    if (delivery.kind === 'unknown' || delivery.kind === 'unsent') {
       this.failure ??= delivery.error
       this.stop()
     }
-    onDelivered?.(delivery)
-  }
-
-  private async room(): Promise<void> {
-    while (this.pendingBytes >= MAX_PENDING_BYTES && !this.stopped) {
-      // With nothing under way, nothing would ever make room.
-      if (!this.queues.some(({sending}) => sending)) this.flush()
-      await this.change()
-    }
+    this.options.onDelivered(delivery, partition)
   }
 
   private change(): Promise<void> {

@@ -5,17 +5,21 @@ import {BrokerError, check} from '../broker-error.js'
 import {type Cluster, leaderOf} from '../cluster.js'
 import {fetch} from '../requests/fetch.js'
 import {LATEST, listOffsets} from '../requests/list-offsets.js'
+import {EvidenceGoneError} from './lane.js'
 
 /** A request that is still on its way when its connection is gone arrives within this time or not at all. */
 const SETTLE_MS = 500
 
 const RETRY_MS = 300
 
+const OFFSET_OUT_OF_RANGE = 1
+
 export type ReadBackOptions = {topic: string; partition: number /** First offset to look at. */; from: number; deadline: number}
 
 /**
  * The offset of the batch that `matches`, or null when it is not in the log. Throws when the log cannot tell: it cannot be
- * reached before `deadline` (epoch ms), it may not be read, or retention has eaten the place to look at.
+ * reached before `deadline` (epoch ms), or it may not be read; EvidenceGoneError when retention, compaction or a new topic of the
+ * same name has taken the place to look at.
  */
 export async function readBack(
   cluster: Cluster,
@@ -35,7 +39,8 @@ async function patiently<T>(cluster: Cluster, {deadline}: ReadBackOptions, look:
     try {
       return await look()
     } catch (error) {
-      if ((error instanceof BrokerError && !error.retriable) || Date.now() >= deadline) throw error
+      const isFinal = error instanceof EvidenceGoneError || (error instanceof BrokerError && !error.retriable)
+      if (isFinal || Date.now() >= deadline) throw error
     }
     await delay(RETRY_MS)
     await cluster
@@ -54,6 +59,7 @@ async function scan(
   const [listed] = await listOffsets(leader, topic, [{partition, timestamp: LATEST}], false)
   check(listed!.errorCode, {api: 'ListOffsets', topic, partition})
   const end = listed!.offset
+  if (end < from) throw new EvidenceGoneError(`the log of partition ${partition} ends at ${end}, and had reached ${from}`)
   let position = from
   while (position < end) {
     const asked = {
@@ -64,15 +70,23 @@ async function scan(
       readCommitted: false,
     }
     const [answer] = await fetch(leader, topic, [{partition, offset: position}], asked)
+    if (answer!.errorCode === OFFSET_OUT_OF_RANGE) throw gap(partition, position)
     check(answer!.errorCode, {api: 'Fetch', topic, partition})
-    const headers = [...headersIn(answer!.records)]
-    for (const header of headers) if (matches(header)) return {found: header.baseOffset, end}
-    const last = headers.at(-1)
-    // Whole batches up to the end may be gone, by compaction or because only markers are left: nothing to find there.
-    position = last ? last.baseOffset + last.lastOffsetDelta + 1 : end
+    const before = position
+    for (const header of headersIn(answer!.records)) {
+      // The first batch may begin before the offset that was asked for.
+      if (header.baseOffset > position) throw gap(partition, position)
+      if (matches(header)) return {found: header.baseOffset, end}
+      position = header.baseOffset + header.lastOffsetDelta + 1
+    }
+    // There has to be something: it comes with the next try.
+    if (position === before) throw new Error(`partition ${partition} gave nothing from offset ${position}, and goes on to ${end}`)
   }
   return {found: null, end: Math.max(end, from)}
 }
+
+const gap = (partition: number, offset: number): EvidenceGoneError =>
+  new EvidenceGoneError(`retention or compaction has taken what stood at offset ${offset} of partition ${partition}`)
 
 function* headersIn(records: Buffer): Generator<BatchHeader> {
   for (let at = 0; at + HEADER_BYTES <= records.length; ) {

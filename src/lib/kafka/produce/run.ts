@@ -1,179 +1,191 @@
 import type {Compression} from '../../records/compression.js'
 import {anyBroker, type Cluster} from '../cluster.js'
 import {LATEST} from '../requests/list-offsets.js'
+import {metadata} from '../requests/metadata.js'
+import type {Acks} from '../requests/produce.js'
 import {offsetsAt, readConfigs, requireTopic} from '../topics.js'
+import type {Coverage} from './coverage.js'
 import {type Delivery, deliver} from './deliver.js'
-import {type Portion, readLines, type Source} from './input.js'
-import type {Lane} from './lane.js'
+import {type BadLine, feed} from './feed.js'
+import type {Source} from './input.js'
+import {type Lane, newLane} from './lane.js'
 import {type Counts, Ledger, type Rejection} from './ledger.js'
-import {type Line, LineTooLongError} from './lines.js'
 import {linkTo} from './link.js'
+import {type OutcomeOptions, Outcomes} from './outcomes.js'
+import type {Rate} from './pace.js'
+import type {ReadEvents, ReadInputs} from './portion.js'
 import {Producer} from './producer.js'
-import {BadLineError, type Item} from './records.js'
+import {readEarlierRuns} from './resume.js'
+import {openToken, type Token, type TokenOptions} from './token.js'
 
 /** Kafka's own default, for when the topic's configuration may not be read. */
 const DEFAULT_MAX_MESSAGE_BYTES = 1_048_588
 
 const REQUEST_MS = 30_000
 
-/** Input that pauses for this long is sent as far as it has come. */
-const LINGER_MS = 50
-
 /** How long what is under way may take once the run was stopped. */
 const DRAIN_MS = 4_500
 
-export type ParseLine = (line: Line, source: string, now: number) => Item
-
-export type ProduceOptions = {
+export type ProduceOptions = OutcomeOptions & {
   topic: string
   inputs: readonly Source[]
-  parse: ParseLine
+  read: ReadInputs
   /** Whether the records have keys: many partitions are then written at once. */
   keyed: boolean
   compression: Compression
+  acks: Acks
   deliveryTimeoutMs: number
   /** How long one attempt of a delivery may take; 30 s unless given. */
   requestTimeoutMs?: number
   /** Parse and place everything, send nothing. */
   dryRun: boolean
+  /** How many records to read at most. */
+  limit: number
+  /** Null for as fast as it goes. */
+  rate: Rate | null
+  /** Whether a line that is no record ends the run. */
+  onBadLine: 'stop' | 'skip'
+  /** Null for inputs that cannot be read again. */
+  token: TokenOptions | null
   /** Aborted by the first signal. */
   signal: AbortSignal
 }
 
-export type ProduceEvents = {
-  onCarriageReturn(source: Source): void
+export type ProduceEvents = ReadEvents & {
   onNotIdempotent(): void
+  /** A resumed run waits so long for requests that are still on their way. */
+  onWaiting(ms: number): void
   /** After each portion of input: the counts so far, bytes read of all inputs, and of how many, if known. */
   onProgress(counts: Counts, bytesRead: number, totalBytes: number | null): void
 }
-
-/** A line that ended the run. */
-type BadLine = {source: string; line: number; offset: number; reason: string}
 
 export type ProduceReport = Counts & {
   rejections: readonly Rejection[]
   badLine: BadLine | null
   /** What ended the run early, if not a bad line or a signal. */
   failure: unknown
-  /** Records by partition: acknowledged, or under `dryRun` placed. */
-  partitions: Map<number, number>
+  /** By partition what was acknowledged, or under `dryRun` placed: records, and their bytes as they are sent. */
+  partitions: Map<number, {records: number; bytes: number}>
   idempotent: boolean
+  /** Of the acknowledged records those that earlier runs have written. */
+  resumed: number
+  /** What an earlier run with the same token means: `none`, it was gone on with, or it had done everything already. */
+  earlier: 'none' | 'unfinished' | 'done'
+  /** Whether a later run can go on where this one ended. */
+  resumable: boolean
 }
 
 /**
- * Produces every line of the inputs and accounts for each. Throws what kafkajs throws, BrokerError or SkkError for what fails
- * before the first record, and SkkError for an input that cannot be read; the rest is in the report.
+ * Produces every record of the inputs and accounts for each. Throws what kafkajs throws, BrokerError or SkkError for what fails
+ * before the first record, and SkkError for a file that cannot be read or written; the rest is in the report.
  */
-export async function produceLines(cluster: Cluster, options: ProduceOptions, events: ProduceEvents): Promise<ProduceReport> {
-  const {topic, compression, deliveryTimeoutMs, requestTimeoutMs = REQUEST_MS, dryRun, signal, keyed} = options
-  const ledger = new Ledger()
-  const {lanes, maxBatchBytes} = await prepare(cluster, topic)
-  const partitions = new Map(lanes.map(({partition}) => [partition, 0]))
-  const count = (partition: number, records: number) => partitions.set(partition, partitions.get(partition)! + records)
-  let idempotent = true
+export async function produceRecords(cluster: Cluster, options: ProduceOptions, events: ProduceEvents): Promise<ProduceReport> {
+  const destination = await prepare(cluster, options.topic)
+  if (options.dryRun || options.token === null) return run(cluster, options, events, destination, null)
+  const {topic} = options
+  const to = {topic, clusterId: destination.clusterId, partitions: destination.lanes.length}
+  const token = await openToken(options.token, options.inputs, to)
+  let done = token.found === 'done'
+  try {
+    if (done) return nothingToDo(destination)
+    const report = await run(cluster, options, events, destination, token)
+    done = isDone(report, options.signal)
+    return {...report, resumable: !done}
+  } finally {
+    token.close(done)
+  }
+}
+
+const isDone = ({failure, badLine, unknown, unsent}: ProduceReport, signal: AbortSignal): boolean =>
+  !failure && badLine === null && unknown === 0 && unsent === 0 && !signal.aborted
+
+const nothingToDo = ({lanes}: Prepared): ProduceReport => ({
+  ...new Ledger().counts(),
+  rejections: [],
+  badLine: null,
+  failure: null,
+  partitions: new Map(lanes.map(({partition}) => [partition, {records: 0, bytes: 0}])),
+  idempotent: true,
+  resumed: 0,
+  earlier: 'done',
+  resumable: false,
+})
+
+async function run(
+  cluster: Cluster,
+  options: ProduceOptions,
+  events: ProduceEvents,
+  {lanes: all, maxBatchBytes}: Prepared,
+  token: Token | null,
+): Promise<ProduceReport> {
+  const {dryRun, signal, requestTimeoutMs = REQUEST_MS} = options
+  const lanes = token === null ? all : all.slice(0, token.partitions)
+  const coverage = token?.found === 'unfinished' ? await earlierRuns(cluster, options, events, all, token) : null
+  let idempotent = options.acks === 'all'
   const link = linkTo(cluster, {
-    topic,
-    compression,
+    ...options,
     maxBatchBytes,
-    deliveryTimeoutMs,
     requestTimeoutMs,
+    journal: token?.journal ?? null,
     stopping: () => signal.aborted,
     onNotIdempotent: () => {
       idempotent = false
       events.onNotIdempotent()
     },
   })
-  const send = async (items: readonly Item[], lane: Lane): Promise<Delivery[]> => {
-    if (dryRun) count(lane.partition, items.length)
-    const deliveries = dryRun ? [] : await deliver(items, lane, link)
-    for (const {kind, items: some} of deliveries) if (kind === 'acked') count(lane.partition, some.length)
-    return deliveries
-  }
-  const producer = new Producer({lanes, keyed, maxBatchBytes, ledger, deliver: send})
-
-  const {badLine, failure} = await feed(producer, ledger, lanes.length, options, events).then(
-    (bad) => ({badLine: bad, failure: null}),
-    (error: unknown) => ({badLine: null, failure: error}),
-  )
+  const outcomes = new Outcomes(options, lanes)
+  const producer = new Producer({
+    lanes,
+    keyed: options.keyed,
+    maxBatchBytes,
+    deliver: async (batch, lane): Promise<Delivery[]> => {
+      if (!dryRun) return deliver(batch, lane, link)
+      outcomes.placed(batch, lane.partition)
+      return []
+    },
+    onDelivered: (delivery, partition) => outcomes.delivered(delivery, partition),
+  })
+  const {badLine, failure, resumed} = await feed(producer, outcomes, coverage, options, events)
   await drained(producer, signal)
+  outcomes.close(producer.left())
   return {
-    ...ledger.counts(),
-    rejections: ledger.rejections,
+    ...outcomes.ledger.counts(),
+    rejections: outcomes.ledger.rejections,
     badLine,
     failure: producer.failure ?? failure,
-    partitions,
+    partitions: outcomes.partitions,
     idempotent,
+    resumed,
+    earlier: coverage === null ? 'none' : 'unfinished',
+    resumable: false,
   }
 }
 
-async function prepare(cluster: Cluster, topic: string): Promise<{lanes: Lane[]; maxBatchBytes: number}> {
+const earlierRuns = (
+  cluster: Cluster,
+  {topic}: ProduceOptions,
+  {onWaiting}: ProduceEvents,
+  lanes: readonly Lane[],
+  {journal, journalPath}: Token,
+): Promise<Coverage> => {
+  const ends = new Map(lanes.map(({partition, logEnd}) => [partition, logEnd]))
+  return readEarlierRuns(cluster, {topic, ends, journal, journalPath, onWaiting})
+}
+
+type Prepared = {lanes: Lane[]; maxBatchBytes: number; clusterId: string}
+
+async function prepare(cluster: Cluster, topic: string): Promise<Prepared> {
   const {partitions} = await requireTopic(cluster, topic)
-  const ends = await offsetsAt(cluster, topic, partitions, LATEST)
-  const configs = await readConfigs(await anyBroker(cluster), topic, ['max.message.bytes'])
+  const broker = await anyBroker(cluster)
+  const [ends, configs, {clusterId}] = await Promise.all([
+    offsetsAt(cluster, topic, partitions, LATEST),
+    readConfigs(broker, topic, ['max.message.bytes']),
+    metadata(broker, [topic]),
+  ])
   const lanes = partitions
-    .map(({partition}): Lane => ({partition, identity: undefined, sequence: 0, logEnd: ends.get(partition) ?? 0}))
+    .map(({partition}) => newLane(partition, ends.get(partition) ?? 0))
     .sort((a, b) => a.partition - b.partition)
-  return {lanes, maxBatchBytes: Number(configs?.[0]?.value ?? DEFAULT_MAX_MESSAGE_BYTES)}
-}
-
-async function feed(
-  producer: Producer,
-  ledger: Ledger,
-  partitions: number,
-  options: ProduceOptions,
-  events: ProduceEvents,
-): Promise<BadLine | null> {
-  const {inputs, parse, signal} = options
-  const total = inputs.every(({bytes}) => bytes !== null) ? inputs.reduce((sum, {bytes}) => sum + bytes!, 0) : null
-  try {
-    for await (const {source, lines, bytesRead} of flushingPauses(readLines(inputs, events.onCarriageReturn, signal), producer)) {
-      const now = Date.now()
-      for (const line of lines) {
-        if (producer.failure !== undefined || signal.aborted) return null
-        ledger.read(1)
-        const item = parsed(parse, line, source.name, now, partitions)
-        if ('reason' in item) {
-          ledger.rejected(item)
-          return {...item, offset: line.offset}
-        }
-        const room = producer.add(item)
-        if (room) await room
-      }
-      events.onProgress(ledger.counts(), bytesRead, total)
-    }
-    return null
-  } catch (error) {
-    if (!(error instanceof LineTooLongError)) throw error
-    ledger.read(1)
-    const rejection = {source: error.source, line: error.line, reason: error.message}
-    ledger.rejected(rejection)
-    return {...rejection, offset: error.offset}
-  }
-}
-
-function parsed(parse: ParseLine, line: Line, source: string, now: number, partitions: number): Item | Rejection {
-  try {
-    const item = parse(line, source, now)
-    if (item.partition === null || item.partition < partitions) return item
-    return {source, line: line.number, reason: `it names partition ${item.partition}, and the topic has ${partitions}`}
-  } catch (error) {
-    if (!(error instanceof BadLineError)) throw error
-    return {source, line: line.number, reason: error.message}
-  }
-}
-
-/** Passes the portions on; whenever the next one is not there soon, what was gathered is sent. */
-async function* flushingPauses(portions: AsyncGenerator<Portion>, producer: Producer): AsyncGenerator<Portion> {
-  try {
-    for (;;) {
-      const linger = setTimeout(() => producer.flush(), LINGER_MS)
-      const next = await portions.next().finally(() => clearTimeout(linger))
-      if (next.done) return
-      yield next.value
-    }
-  } finally {
-    await portions.return(undefined)
-  }
+  return {lanes, maxBatchBytes: Number(configs?.[0]?.value ?? DEFAULT_MAX_MESSAGE_BYTES), clusterId: clusterId ?? ''}
 }
 
 /** Waits for what is under way; once stopped, not for long. */

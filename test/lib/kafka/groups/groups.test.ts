@@ -7,13 +7,14 @@ import {lagsOf, timeToClear} from '../../../../src/lib/kafka/groups/lag.js'
 import {lagReport, lagWatch} from '../../../../src/lib/kafka/groups/report.js'
 import {commitReset, type Goal, type Move, parseGoal, planReset} from '../../../../src/lib/kafka/groups/reset.js'
 import {deleteGroup, findGroup, listGroups, refuseInUse, requireGroup} from '../../../../src/lib/kafka/groups.js'
-import type {ProduceOptions} from '../../../../src/lib/kafka/produce/run.js'
+import type {ParseLine} from '../../../../src/lib/kafka/produce/lines.js'
+import {lineParser} from '../../../../src/lib/kafka/produce/records.js'
 import type {KafkaTarget} from '../../../../src/lib/kafka/target.js'
 import {createTopics} from '../../../../src/lib/kafka/topics.js'
 import {startMember} from '../../../support/member.js'
 import {stack} from '../../../support/stack.js'
 import {chaos, plaintext, work} from '../cluster-fixture.js'
-import {numbers, produceText, TOPIC} from '../records-fixture.js'
+import {numbers, plainLines, produceText, TOPIC} from '../records-fixture.js'
 
 const JOIN_GROUP = 11
 const GROUP = 'billing'
@@ -32,10 +33,7 @@ async function filledStack(): Promise<{target: KafkaTarget; bootstrap: string}> 
   return {target, bootstrap: local.plaintextBootstrap!}
 }
 
-const toFirstPartition: ProduceOptions['parse'] = ({bytes, number}, source, now) => ({
-  ...{key: null, value: bytes, headers: [], timestamp: now},
-  ...{partition: 0, line: number, source},
-})
+const toFirstPartition = lineParser({...plainLines, partition: 0})
 
 const plan = (cluster: Cluster, goal: Goal, partitions: number[] | null = null, group = GROUP): Promise<Move[]> =>
   planReset(cluster, group, {goal, topics: [TOPIC], partitions})
@@ -228,7 +226,11 @@ describe('lag', () => {
         dryRun: false,
         timeoutMs: 5_000,
       })
-      const minutely: ProduceOptions['parse'] = (line, source) => toFirstPartition(line, source, old + line.number * 60_000)
+      let lines = 0
+      const minutely: ParseLine = (bytes, start, end, record) => {
+        toFirstPartition(bytes, start, end, record)
+        record.timestamp = old + ++lines * 60_000
+      }
       await produceText(cluster, numbers(5), {parse: minutely})
       await reset(cluster, target, {kind: 'offset', offset: 2}, [0])
 

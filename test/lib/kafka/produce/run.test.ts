@@ -5,7 +5,7 @@ import {lineParser} from '../../../../src/lib/kafka/produce/records.js'
 import {createTopics} from '../../../../src/lib/kafka/topics.js'
 import {stack} from '../../../support/stack.js'
 import {type Chaos, chaos, plaintext, work} from '../cluster-fixture.js'
-import {numbers, produceText, TOPIC, valuesOf} from '../records-fixture.js'
+import {numbers, plainLines, produceText, TOPIC, valuesOf} from '../records-fixture.js'
 
 async function prepared(partitions = 1): Promise<{local: Awaited<ReturnType<typeof stack>>; way: Chaos}> {
   const local = await stack()
@@ -119,7 +119,7 @@ describe('producing', () => {
   it('isolates the records that the broker refuses, and writes their neighbours', async () => {
     const local = await stack()
     const compacted = {name: TOPIC, partitions: 1, replicationFactor: 3, configs: {'cleanup.policy': 'compact'}}
-    const parse = lineParser({keySeparator: Buffer.from(':'), missingKeyIsNull: true, key: null, headers: [], partition: null})
+    const parse = lineParser({...plainLines, keySeparator: Buffer.from(':'), missingKeyIsNull: true})
 
     const {report, values} = await work(plaintext(local), async (cluster) => {
       await createTopics(cluster, [compacted], {dryRun: false, timeoutMs: 5_000})
@@ -134,7 +134,7 @@ describe('producing', () => {
 
   it('stops at a bad line; what stands before it is written', async () => {
     const {local} = await prepared()
-    const parse = lineParser({keySeparator: Buffer.from(':'), missingKeyIsNull: false, key: null, headers: [], partition: null})
+    const parse = lineParser({...plainLines, keySeparator: Buffer.from(':')})
 
     const {report, values} = await work(plaintext(local), async (cluster) => ({
       report: await produceText(cluster, 'a:1\nb:2\nno separator\nc:3\n', {parse}),
@@ -170,7 +170,7 @@ describe('producing', () => {
     }))
 
     expect(report).toMatchObject({read: 10, acked: 0, unsent: 10})
-    expect([...report.partitions.values()].reduce((sum, records) => sum + records, 0)).toBe(10)
+    expect([...report.partitions.values()].reduce((sum, {records}) => sum + records, 0)).toBe(10)
     expect(values).toEqual([])
   })
 

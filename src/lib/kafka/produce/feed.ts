@@ -1,0 +1,157 @@
+import type {Coverage} from './coverage.js'
+import {changed, type Source} from './input.js'
+import type {Outcomes} from './outcomes.js'
+import {Pace, pause} from './pace.js'
+import {emptyRecord} from './placed-record.js'
+import {BadLineError, type Portion} from './portion.js'
+import type {Producer} from './producer.js'
+import type {ProduceEvents, ProduceOptions} from './run.js'
+
+/** Input that pauses for this long is sent as far as it has come. */
+const LINGER_MS = 50
+
+/** A line that ended the run. */
+export type BadLine = {source: string; line: number; offset: number; reason: string}
+
+export type Fed = {badLine: BadLine | null; failure: unknown; resumed: number}
+
+/** Reads the inputs into `producer`, except what earlier runs have written, until they end or something ends the run. */
+export async function feed(
+  producer: Producer,
+  outcomes: Outcomes,
+  coverage: Coverage | null,
+  options: ProduceOptions,
+  events: ProduceEvents,
+): Promise<Fed> {
+  const feeder = new Feeder(producer, outcomes, coverage, options)
+  const {inputs, read, signal} = options
+  const total = inputs.every(({bytes}) => bytes !== null) ? inputs.reduce((sum, {bytes}) => sum + bytes!, 0) : null
+  const fed = {badLine: null, failure: null}
+  try {
+    for await (const portion of flushingPauses(read(inputs, events, signal), producer)) {
+      const badLine = await feeder.take(portion)
+      if (badLine !== null) return {...fed, badLine, resumed: feeder.resumed}
+      if (feeder.isOver()) break
+      events.onProgress(outcomes.ledger.counts(), portion.bytesRead, total)
+    }
+    if (coverage !== null && producer.failure === undefined && !signal.aborted && !coverage.isComplete()) {
+      throw changed(inputs[0]!.name, 'since the run to be resumed, or is read in another way')
+    }
+    return {...fed, resumed: feeder.resumed}
+  } catch (failure) {
+    return {...fed, failure, resumed: feeder.resumed}
+  }
+}
+
+class Feeder {
+  /** How many records earlier runs have written. */
+  resumed = 0
+  private readonly producer: Producer
+  private readonly outcomes: Outcomes
+  private readonly coverage: Coverage | null
+  private readonly options: ProduceOptions
+  private readonly record = emptyRecord()
+  /** Number of the next record, or bad line, of the input. */
+  private ordinal = 0
+  private source: Source | undefined
+  private readonly pace: Pace | null
+  private flushedAt = performance.now()
+
+  constructor(producer: Producer, outcomes: Outcomes, coverage: Coverage | null, options: ProduceOptions) {
+    this.producer = producer
+    this.outcomes = outcomes
+    this.coverage = coverage
+    this.options = options
+    this.pace = options.rate === null ? null : new Pace(options.rate)
+  }
+
+  isOver(): boolean {
+    return this.producer.failure !== undefined || this.options.signal.aborted || this.ordinal >= this.options.limit
+  }
+
+  /** Takes the records of a portion as far as the run goes on. Returns the line that ended it, if one did. */
+  async take(portion: Portion): Promise<BadLine | null> {
+    const {producer, outcomes, record, options} = this
+    if (portion.source !== this.source) {
+      this.source = portion.source
+      outcomes.places.begin(this.ordinal, portion.source.name, portion.firstLine)
+    }
+    const before = this.ordinal
+    try {
+      while (producer.failure === undefined && this.ordinal < options.limit) {
+        const reason = this.read(portion)
+        if (reason === END) return null
+        const ordinal = this.ordinal++
+        if (reason !== null) {
+          outcomes.badLine(ordinal, reason.message, portion.raw())
+          if (options.onBadLine === 'skip' && !reason.ends) continue
+          return {...outcomes.places.placeOf(ordinal), offset: portion.offset(), reason: reason.message}
+        }
+        const partition = producer.partitionOf(record)
+        const claim = this.coverage === null ? null : this.coverage.claimOf(ordinal, partition)
+        if (claim !== null) {
+          const index = claim.seen++
+          if (claim.offset !== null) {
+            this.resumed++
+            outcomes.resumed(ordinal, claim.partition, claim.offset + index)
+            continue
+          }
+        }
+        while (!producer.add(record, ordinal, partition, claim)) {
+          await producer.room()
+          if (producer.failure !== undefined || options.signal.aborted) {
+            outcomes.notTaken(ordinal)
+            return null
+          }
+        }
+        if (this.pace !== null) {
+          await this.keepPace(this.pace)
+          if (options.signal.aborted) return null
+        }
+      }
+      return null
+    } finally {
+      outcomes.ledger.read(this.ordinal - before)
+    }
+  }
+
+  private async keepPace(pace: Pace): Promise<void> {
+    const waitMs = pace.after(this.record)
+    if (waitMs === 0) return
+    if (performance.now() - this.flushedAt > LINGER_MS) {
+      this.producer.flush()
+      this.flushedAt = performance.now()
+    }
+    await pause(waitMs, this.options.signal)
+  }
+
+  /** Reads the next record; returns why it is none, null when it is one. */
+  private read(portion: Portion): BadLineError | null | typeof END {
+    const {record} = this
+    try {
+      if (!portion.next(record)) return END
+    } catch (error) {
+      if (error instanceof BadLineError) return error
+      throw error
+    }
+    const {partitions} = this.producer
+    if (record.partition < partitions) return null
+    return new BadLineError(`it names partition ${record.partition}, and the topic has ${partitions}`)
+  }
+}
+
+const END = Symbol('end of the portion')
+
+/** Passes the portions on; whenever the next one is not there soon, what was gathered is sent. */
+async function* flushingPauses(portions: AsyncGenerator<Portion>, producer: Producer): AsyncGenerator<Portion> {
+  try {
+    for (;;) {
+      const linger = setTimeout(() => producer.flush(), LINGER_MS)
+      const next = await portions.next().finally(() => clearTimeout(linger))
+      if (next.done) return
+      yield next.value
+    }
+  } finally {
+    await portions.return(undefined)
+  }
+}

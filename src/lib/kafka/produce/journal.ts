@@ -1,0 +1,125 @@
+import {closeSync, ftruncateSync, openSync, readFileSync, writeSync} from 'node:fs'
+
+import {SkkError} from '../../errors.js'
+import type {Range} from './batch.js'
+
+/** What is known of a batch before it is sent: who it is, which records of the input it holds, where to look for it. */
+export type SentBatch = {
+  partition: number
+  /** -1 in these three without idempotence. */
+  producerId: number
+  producerEpoch: number
+  sequence: number
+  count: number
+  keyed: Range | null
+  keyless: Range | null
+  /** The batch is in the log at this offset or above, or not at all. */
+  logEnd: number
+  crc: number
+  /** Epoch milliseconds, of the first record. */
+  timestamp: number
+}
+
+/** A line of the journal: a batch about to be sent, its first offset once it was acknowledged, or that the log does not hold it. */
+type Line = ({batch: number} & SentBatch) | {acked: number; offset: number} | {absent: number}
+
+/** What the journal tells of a batch: its first offset, null where it is not in the log, undefined where nobody knows. */
+export type JournalEntry = {sent: SentBatch; offset: number | null | undefined}
+
+/** The batches of a journal by number. A last line that was cut off is as good as not written: its batch was not sent. */
+export function readJournal(path: string): Map<number, JournalEntry> {
+  const entries = new Map<number, JournalEntry>()
+  const lines = readText(path).split('\n')
+  for (const text of lines.slice(0, -1)) {
+    const line: Line = JSON.parse(text)
+    if ('batch' in line) {
+      const {batch, ...sent} = line
+      entries.set(batch, {sent, offset: undefined})
+    } else if ('acked' in line) entries.get(line.acked)!.offset = line.offset
+    else entries.get(line.absent)!.offset = null
+  }
+  return entries
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return ''
+    throw error
+  }
+}
+
+/** What a process wrote when it was killed, or the disk was full, may lack its end; the next line must not continue it. */
+function cutTornLine(path: string, descriptor: number): void {
+  const text = readText(path)
+  if (text !== '' && !text.endsWith('\n')) ftruncateSync(descriptor, Buffer.byteLength(text.slice(0, text.lastIndexOf('\n') + 1)))
+}
+
+/**
+ * Tells a later run what this one has sent: one line per batch before it is sent, one after. A line is in the file when the
+ * call returns, so it outlives the process; a power failure may take the last ones.
+ */
+export class Journal {
+  private readonly path: string
+  private readonly descriptor: number
+  private next: number
+  private failure: SkkError | undefined
+  private toldFailure = false
+
+  /** Goes on where the journal ends, or begins a new one. Throws SkkError (local I/O). */
+  constructor(path: string, {fresh}: {fresh: boolean}) {
+    this.path = path
+    try {
+      this.descriptor = openSync(path, fresh ? 'w' : 'a', 0o600)
+      this.next = fresh ? 0 : readJournal(path).size
+      if (!fresh) cutTornLine(path, this.descriptor)
+    } catch (error) {
+      throw unwritable(path, error)
+    }
+  }
+
+  /** Writes down a batch and returns its number. It may be sent afterwards; throws SkkError (local I/O) if it may not. */
+  sending(sent: SentBatch): number {
+    const batch = this.next++
+    if (!this.failure) this.write({batch, ...sent})
+    if (!this.failure) return batch
+    this.toldFailure = true
+    throw this.failure
+  }
+
+  acked(batch: number, offset: number): void {
+    this.write({acked: batch, offset})
+  }
+
+  /** It is certain that the log does not hold it. */
+  absent(batch: number): void {
+    this.write({absent: batch})
+  }
+
+  /** Throws SkkError (local I/O) when not everything could be written down, and nobody was told. */
+  close(): void {
+    closeSync(this.descriptor)
+    if (this.failure && !this.toldFailure) throw this.failure
+  }
+
+  private write(line: Line): void {
+    try {
+      writeSync(this.descriptor, `${JSON.stringify(line)}\n`)
+    } catch (error) {
+      this.failure ??= unwritable(this.path, error)
+    }
+  }
+}
+
+/** For a token or journal that cannot be written. */
+export const unwritable = (path: string, cause: unknown): SkkError =>
+  new SkkError(
+    `cannot write "${path}": ${(cause as NodeJS.ErrnoException).code === 'ENOSPC' ? 'no space left on device' : (cause as Error).message}`,
+    {
+      code: 'TOKEN_UNWRITABLE',
+      exit: 'localIo',
+      hint: 'Make room there, or name another place with `--resume-file`.',
+      cause,
+    },
+  )

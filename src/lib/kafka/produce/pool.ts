@@ -1,0 +1,59 @@
+import {HEADER_BYTES} from '../../records/batch.js'
+import {Batch} from './batch.js'
+
+/** Of records that are read and not yet acknowledged. */
+const POOL_BYTES = 32 * 1024 * 1024
+const MAX_BATCH_BYTES = 1_000_000
+const MIN_BATCH_BYTES = 32 * 1024
+
+/** Batches of one size, used over and over: what bounds the memory of a run, however large its input. */
+export class Pool {
+  /** What a batch holds, header included. */
+  readonly batchBytes: number
+  private readonly free: Batch[] = []
+  private left: number
+
+  /**
+   * Keyed records keep a batch open in every partition, and one more on its way: with fewer than two for each, batches are sent
+   * nearly empty (performance.md §1.2a).
+   */
+  constructor({partitions, keyed, maxBatchBytes}: {partitions: number; keyed: boolean; maxBatchBytes: number}) {
+    const share = keyed ? Math.max(MIN_BATCH_BYTES, Math.floor(POOL_BYTES / (2 * partitions))) : MAX_BATCH_BYTES
+    this.batchBytes = Math.min(share, MAX_BATCH_BYTES, maxBatchBytes)
+    this.left = Math.max(Math.floor(POOL_BYTES / this.batchBytes), keyed ? 2 * partitions : 4)
+  }
+
+  /** A batch with room for a record of that `largestSize`; null until one is given back. */
+  take(recordBytes: number, now: number): Batch | null {
+    const bytes = HEADER_BYTES + recordBytes
+    const batch = bytes <= this.batchBytes ? (this.free.pop() ?? this.make(this.batchBytes)) : this.large(bytes)
+    batch?.reset(now)
+    return batch
+  }
+
+  /** Takes back what `take` gave. */
+  give(batch: Batch): void {
+    if (batch.capacityBytes === this.batchBytes) this.free.push(batch)
+    else this.left += this.places(batch.capacityBytes)
+  }
+
+  private make(bytes: number): Batch | null {
+    const places = this.places(bytes)
+    if (this.left < places) return null
+    this.left -= places
+    return new Batch(bytes)
+  }
+
+  /** A record that fits no ordinary batch takes the place of several. */
+  private large(bytes: number): Batch | null {
+    while (this.left < this.places(bytes) && this.free.length > 0) {
+      this.free.pop()
+      this.left++
+    }
+    return this.make(bytes)
+  }
+
+  private places(bytes: number): number {
+    return Math.min(Math.ceil(bytes / this.batchBytes), Math.floor(POOL_BYTES / this.batchBytes))
+  }
+}

@@ -1,0 +1,37 @@
+import type {Source} from './input.js'
+import type {PlacedRecord} from './placed-record.js'
+
+/** Something in the input that is no record. */
+export class BadLineError extends Error {
+  override readonly name = 'BadLineError'
+  /** Whether what follows cannot be read either. */
+  readonly ends: boolean
+
+  constructor(reason: string, {ends = false} = {}) {
+    super(reason)
+    this.ends = ends
+  }
+}
+
+/** Some records in a row, valid until the next portion is asked for. The object may be the same for each portion. */
+export type Portion = {
+  source: Source
+  /** Line of the first record of `source`, counted from 1. */
+  firstLine: number
+  /** Of all inputs so far, as they are stored. */
+  bytesRead: number
+  /** Reads the next record into `record`; false at the end. Throws BadLineError, after which it goes on with the next one. */
+  next(record: PlacedRecord): boolean
+  /** Where the record, or bad line, that `next` came to begins in its input. */
+  offset(): number
+  /** The bytes that it came from. */
+  raw(): Buffer
+}
+
+/** Reads inputs as records. Ends early once `signal` is aborted. Throws SkkError (local I/O). */
+export type ReadInputs = (inputs: readonly Source[], events: ReadEvents, signal: AbortSignal) => AsyncGenerator<Portion>
+
+export type ReadEvents = {
+  /** Told once of an input whose lines end in CR LF. */
+  onCarriageReturn(source: Source): void
+}

@@ -1,0 +1,335 @@
+import {randomBytes} from 'node:crypto'
+import {chmod, mkdir, readFile, stat, symlink, utimes, writeFile} from 'node:fs/promises'
+import {join} from 'node:path'
+import {setTimeout as delay} from 'node:timers/promises'
+
+import {afterAll, beforeAll, describe, expect, it} from 'vitest'
+
+import type {Local} from '../../src/lib/local/index.js'
+import {cleanHome, type Ended, type Home, type RunOptions, skk, startSkk} from '../support/skk.js'
+import {recordsOf} from '../support/topic-records.js'
+
+const seed = Number(process.env['SKK_SEED'] ?? randomBytes(4).readUInt32BE())
+console.log(`SKK_SEED=${seed}`)
+
+let home: Home
+let local: Local
+beforeAll(async () => {
+  home = await cleanHome()
+  local = await home.local({plaintextPort: {wanted: 0, mayMove: true}})
+})
+afterAll(() => home.remove())
+
+const run = (line: string, options: Partial<RunOptions> = {}): Promise<Ended> => skk(line.split(' '), {home, ...options})
+
+let names = 0
+async function topic(flags = ''): Promise<string> {
+  const name = `resumed-${++names}`
+  await run(`topics create ${name}${flags && ` ${flags}`}`)
+  return name
+}
+
+async function file(content: string): Promise<string> {
+  const directory = join(home.directory, 'work', `input-${++names}`)
+  await mkdir(directory)
+  const path = join(directory, 'orders.jsonl')
+  await writeFile(path, content)
+  return path
+}
+
+const keyed = (count: number): string => Array.from({length: count}, (_, i) => `key-${i % 97}:${i}\n`).join('')
+const plain = (count: number): string => Array.from({length: count}, (_, i) => `${i}\n`).join('')
+const closing = ({stderr}: Ended): string => stderr.split('\n').find((line) => line.includes(' read = '))!
+const token = async (path: string) => JSON.parse(await readFile(`${path}.skk-resume`, 'utf8'))
+
+/** Deterministic, so that a seed tells the moments of the kills. */
+function* randoms(): Generator<number> {
+  for (let state = seed || 1; ; ) {
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    yield (state >>> 0) / 2 ** 32
+  }
+}
+
+/** A run that ends at a bad line, with everything before it written and all else unsent. */
+async function unfinished(topicName: string, {flags = ''} = {}): Promise<string> {
+  const path = await file('a:1\nb:2\nno separator\nc:3\n')
+  const {code} = await run(`produce ${topicName} --file ${path} --key-separator :${flags}`)
+  expect(code).toBe(9)
+  return path
+}
+
+describe('a run that was killed', () => {
+  const random = randoms()
+  const rounds = [
+    {what: 'keyed records', lines: keyed, flags: '--key-separator :'},
+    {what: 'keyless records', lines: plain, flags: ''},
+    {what: 'compressed records', lines: keyed, flags: '--key-separator : --compression gzip'},
+  ]
+
+  it.each(rounds)(
+    'at any moment, and resumed until it is through, has written each of the $what once and in order',
+    async ({lines, flags}) => {
+      const count = 150_000
+      const name = await topic('--partitions 3')
+      const path = await file(lines(count))
+      // At this rate a batch of each partition leaves twenty times in a second, so that a kill finds some on their way.
+      const args = ['produce', name, '--file', path, '--rate', '150000/s', ...flags.split(' ').filter(Boolean)]
+      let kills = 0
+      for (let round = 0; round < 4; round++) {
+        const {child, ended} = startSkk([...args, ...(round > 0 ? ['--resume'] : [])], {home})
+        const over = ended.then(() => true)
+        const sent = await journalLines(path)
+        while (!(await Promise.race([over, delay(5, false)])) && (await journalLines(path)) <= sent);
+        await delay(random.next().value! * 400)
+        child.kill('SIGKILL')
+        if ((await ended).signal === 'SIGKILL') kills++
+      }
+
+      const last = await skk([...args, '--resume'], {home})
+
+      expect(last.code).toBe(0)
+      expect([0, count]).toContain(Number(/^(\d+) read/m.exec(closing(last))![1]))
+      const partitions = await recordsOf(local, name)
+      const values = partitions.flat().map(({value}) => Number(value))
+      expect(values).toHaveLength(count)
+      expect(new Set(values).size).toBe(count)
+      for (const records of partitions) expectOrderWithinKeys(records)
+      expect(await token(path)).toMatchObject({state: 'done', topic: name})
+      expect(kills).toBeGreaterThan(1)
+    },
+    120_000,
+  )
+})
+
+/** How much a run has begun or done so far. */
+async function journalLines(path: string): Promise<number> {
+  const text = await readFile(`${path}.skk-resume.journal`, 'utf8').catch(() => '')
+  return text.split('\n').length
+}
+
+/** Keyless records have an order within the partition as they all are of one key. */
+function expectOrderWithinKeys(records: readonly {key: string | null; value: string}[]): void {
+  const last = new Map<string | null, number>()
+  for (const {key, value} of records) {
+    if (Number(value) <= (last.get(key) ?? -1)) throw new Error(`${value} of key ${key} stands after ${last.get(key)}`)
+    last.set(key, Number(value))
+  }
+}
+
+describe('a token', () => {
+  it('stays, done and private, and makes a second run begin anew', async () => {
+    const name = await topic()
+    const path = await file('a\nb\n')
+
+    await run(`produce ${name} --file ${path}`)
+    const content = await token(path)
+    const {mode} = await stat(`${path}.skk-resume`)
+    const again = await run(`produce ${name} --file ${path}`)
+
+    expect(content).toMatchObject({state: 'done', topic: name, partitions: 1})
+    expect(mode & 0o777).toBe(0o600)
+    expect(again.code).toBe(0)
+    expect((await recordsOf(local, name)).flat()).toHaveLength(4)
+  })
+
+  it('of a finished run leaves nothing to resume', async () => {
+    const name = await topic()
+    const path = await file('a\n')
+    await run(`produce ${name} --file ${path}`)
+
+    const {code, stderr} = await run(`produce ${name} --file ${path} --resume`)
+
+    expect(code).toBe(0)
+    expect(stderr).toContain('an earlier run has written all of it')
+    expect((await recordsOf(local, name)).flat()).toHaveLength(1)
+  })
+
+  it('is not needed by --resume, which then begins at the start and says so', async () => {
+    const name = await topic()
+    const path = await file('a\n')
+
+    const {code, stderr} = await run(`produce ${name} --file ${path} --resume`)
+
+    expect(code).toBe(0)
+    expect(stderr).toContain('there was no earlier run to resume')
+    expect((await recordsOf(local, name)).flat()).toHaveLength(1)
+  })
+
+  it('of an unfinished run is exit 6 without --resume, and gone with --restart', async () => {
+    const name = await topic()
+    const path = await unfinished(name)
+
+    const refused = await run(`produce ${name} --file ${path} --key-separator : --on-error skip`)
+    const restarted = await run(`produce ${name} --file ${path} --key-separator : --on-error skip --restart`)
+
+    expect(refused.code).toBe(6)
+    expect(refused.stderr).toContain('`--resume`')
+    expect(restarted.code).toBe(7)
+    expect(closing(restarted)).toBe('4 read = 3 acked + 1 rejected + 0 unknown + 0 unsent')
+    expect((await recordsOf(local, name)).flat().map(({value}) => value)).toEqual(['1', '2', '1', '2', '3'])
+  })
+
+  it('lets a run go on behind what it had written', async () => {
+    const name = await topic()
+    const path = await unfinished(name)
+    const report = join(home.directory, 'work', 'report.jsonl')
+
+    const resumed = await run(
+      `produce ${name} --file ${path} --key-separator : --on-error skip --resume --report ${report} --json`,
+    )
+
+    expect(resumed.code).toBe(7)
+    expect(JSON.parse(resumed.stdout)).toMatchObject({read: 4, acked: 3, rejected: 1, unsent: 0, resumed: 2})
+    expect((await recordsOf(local, name)).flat().map(({value}) => value)).toEqual(['1', '2', '3'])
+    const outcomes = (await readFile(report, 'utf8'))
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    expect(outcomes.sort((a, b) => a.line - b.line)).toEqual([
+      {source: path, line: 1, status: 'acked', partition: 0, offset: 0},
+      {source: path, line: 2, status: 'acked', partition: 0, offset: 1},
+      {source: path, line: 3, status: 'rejected', reason: 'it has no ":", so no key'},
+      {source: path, line: 4, status: 'acked', partition: 0, offset: 2},
+    ])
+  })
+
+  it('names the command that goes on', async () => {
+    const name = await topic()
+    const path = await file('a:1\nb\n')
+
+    const {stderr} = await run(`produce ${name} --file ${path} --key-separator :`)
+
+    expect(stderr).toContain(`resume: skk produce ${name} --file ${path} --key-separator : --resume`)
+  })
+
+  it.each([
+    ['content', (path: string) => writeFile(path, 'a:1\nb:2\nno separatoR\nc:3\n')],
+    ['time', (path: string) => utimes(path, new Date(), new Date(Date.now() + 5_000))],
+    ['size', (path: string) => writeFile(path, 'a:1\n')],
+  ])('does not fit an input whose %s has changed: exit 9, and nothing is sent', async (_, change) => {
+    const name = await topic()
+    const path = await unfinished(name)
+    await change(path)
+
+    const {code, stderr} = await run(`produce ${name} --file ${path} --key-separator : --on-error skip --resume`)
+
+    expect(code).toBe(9)
+    expect(stderr).toContain(`"${path}" has changed since the run to be resumed`)
+    expect((await recordsOf(local, name)).flat()).toHaveLength(2)
+  })
+
+  it('does not fit another topic, or other flags: exit 6', async () => {
+    const [name, other] = [await topic(), await topic()]
+    const path = await unfinished(name)
+
+    expect(await run(`produce ${other} --file ${path} --key-separator : --resume`)).toMatchObject({code: 6})
+    const flags = await run(`produce ${name} --file ${path} --key-separator = --resume`)
+
+    expect(flags.code).toBe(6)
+    expect(flags.stderr).toContain('had another --key-separator')
+  })
+
+  it('does not fit a topic that was made anew: exit 6', async () => {
+    const name = await topic()
+    const path = await unfinished(name)
+    await run(`topics delete ${name} --yes`)
+    await run(`topics create ${name}`)
+
+    const {code, stderr} = await run(`produce ${name} --file ${path} --key-separator : --on-error skip --resume`)
+
+    expect(code).toBe(6)
+    expect(stderr).toContain('had reached offset 2, and ends at 0 now')
+  })
+
+  it('that cannot be written is exit 9, before anything is sent', async () => {
+    const name = await topic()
+    const path = await file('a\n')
+
+    const {code, stderr} = await run(`produce ${name} --file ${path} --resume-file ${home.directory}/missing/token`)
+
+    expect(code).toBe(9)
+    expect(stderr).toContain('`--resume-file`')
+    expect((await recordsOf(local, name)).flat()).toHaveLength(0)
+  })
+
+  it('whose journal finds no room on the disk is exit 9, before anything is sent', async () => {
+    const name = await topic()
+    const path = await file('a\n')
+    await symlink('/dev/full', `${path}.skk-resume.journal`)
+
+    const {code, stderr} = await run(`produce ${name} --file ${path}`)
+
+    expect(code).toBe(9)
+    expect(stderr).toContain('no space left on device')
+    expect(closing({stderr} as Ended)).toBe('1 read = 0 acked + 0 rejected + 0 unknown + 1 unsent')
+    expect((await recordsOf(local, name)).flat()).toHaveLength(0)
+  })
+
+  it('may lie elsewhere', async () => {
+    const name = await topic()
+    const path = await file('a\n')
+    const elsewhere = join(home.directory, 'work', 'elsewhere')
+    await chmod(join(path, '..'), 0o500)
+
+    const {code} = await run(`produce ${name} --file ${path} --resume-file ${elsewhere}`)
+
+    await chmod(join(path, '..'), 0o700)
+    expect(code).toBe(0)
+    expect(JSON.parse(await readFile(elsewhere, 'utf8'))).toMatchObject({state: 'done'})
+  })
+
+  it('serves one run at a time: the second is exit 6 and names the first', async () => {
+    const name = await topic()
+    const fifo = await file(plain(400_000))
+    const {child, ended, says} = startSkk(['produce', name, '--file', fifo, '--rate', '1000/s'], {home})
+    await says(/acting on/)
+    await expect
+      .poll(
+        () =>
+          stat(`${fifo}.skk-resume.lock`).then(
+            () => true,
+            () => false,
+          ),
+        {timeout: 15_000},
+      )
+      .toBe(true)
+
+    const second = await run(`produce ${name} --file ${fifo}`)
+    child.kill('SIGINT')
+
+    expect(second.code).toBe(6)
+    expect(second.stderr).toContain(`the process with pid ${child.pid} is working with "${fifo}.skk-resume"`)
+    expect((await ended).code).toBe(130)
+  })
+
+  it('is not kept for standard input, which is said once', async () => {
+    const name = await topic()
+
+    const fine = await run(`produce ${name}`, {input: 'a\n'})
+    const refused = await run(`produce ${name} --resume`, {input: 'a\n'})
+
+    expect(fine.stderr.match(/cannot be resumed/g)).toHaveLength(1)
+    expect(refused.code).toBe(2)
+  })
+
+  it('outlives SIGINT, after which --resume finishes', async () => {
+    const name = await topic('--partitions 2')
+    const path = await file(plain(20_000))
+    const {child, ended, says} = startSkk(['produce', name, '--file', path, '--rate', '5000/s'], {home})
+    await says(/acting on/)
+    await delay(1_500)
+    child.kill('SIGINT')
+    const stopped = await ended
+
+    const resumed = await run(`produce ${name} --file ${path} --rate 5000/s --resume`)
+
+    expect(stopped.code).toBe(130)
+    expect(stopped.stderr).toContain('resume: skk produce')
+    expect(resumed.code).toBe(0)
+    expect(closing(resumed)).toBe('20000 read = 20000 acked + 0 rejected + 0 unknown + 0 unsent')
+    const values = (await recordsOf(local, name)).flat().map(({value}) => Number(value))
+    expect(values.sort((a, b) => a - b)).toEqual(Array.from({length: 20_000}, (_, i) => i))
+  })
+})
