@@ -1,9 +1,12 @@
+import {execFile} from 'node:child_process'
 import {readFile, stat} from 'node:fs/promises'
 import {join} from 'node:path'
 
 import {afterAll, beforeAll, describe, expect, it} from 'vitest'
 
 import {cleanHome, type Home, type Running, skk, startSkk} from '../support/skk.js'
+
+const RUN = join(import.meta.dirname, '../../bin/run.js')
 
 const PARTITIONS = 3
 const RECORDS = 200_000
@@ -102,6 +105,23 @@ describe('consume --checkpoint', () => {
     await skk(flags('stopped'), {home})
 
     const counts = await recordsIn('stopped')
+    expect(counts.size).toBe(RECORDS)
+    expect([...counts.values()].filter((count) => count !== 1)).toEqual([])
+  }, 60_000)
+
+  it('on a full disk is exit 9 with whole lines, and goes on when there is room', async () => {
+    // A limit on the size of files stands for the disk.
+    const line = ['-c', 'ulimit -f 2000 && exec "$@"', 'limited', process.execPath, RUN, ...flags('full')]
+    const {code, stderr} = await new Promise<{code: unknown; stderr: string}>((resolve) => {
+      execFile('bash', line, {env: home.env, cwd: path('')}, (error, _, stderr) => resolve({code: error?.code, stderr}))
+    })
+    expect(code).toBe(9)
+    expect(stderr).toContain(`error: cannot write "${path('full.jsonl')}": `)
+    expect((await recordsIn('full')).size).toBeGreaterThan(0)
+
+    await skk(flags('full'), {home})
+
+    const counts = await recordsIn('full')
     expect(counts.size).toBe(RECORDS)
     expect([...counts.values()].filter((count) => count !== 1)).toEqual([])
   }, 60_000)

@@ -11,6 +11,9 @@ import type {Span} from './plan.js'
 const MAX_WAIT_MS = 500
 const RETRY_MS = 200
 
+/** However long the loop may wait altogether: one request that hangs is not to hide that nothing is answered. */
+const REQUEST_MS = 15_000
+
 /** Of one answer; all leaders together are asked for at most twice as much at a time. */
 const MAX_BYTES = 8 * 1024 * 1024
 const MIN_BYTES = 1024 * 1024
@@ -27,7 +30,7 @@ export type FetchedBatch = OpenBatch & {partition: number; first: number; end: n
 export type FetchLoopOptions = {
   topic: string
   readCommitted: boolean
-  /** How long one request may take. */
+  /** How long one request may take, 15 s at most. */
   timeoutMs: number
   /** Without a successful fetch of a leader for so long, the loop fails with the last error; `timeoutMs` if it is not given. */
   patienceMs?: number
@@ -166,7 +169,7 @@ async function request(leader: number, led: readonly OpenSpan[], maxBytes: numbe
   const asked = led.map(({partition, next}) => ({partition, offset: next}))
   const limits = {maxWaitMs: MAX_WAIT_MS, minBytes: 1, maxBytes, partitionMaxBytes: PARTITION_MAX_BYTES, readCommitted}
   try {
-    return await within(MAX_WAIT_MS + timeoutMs, fetch(broker, topic, asked, limits))
+    return await within(MAX_WAIT_MS + Math.min(timeoutMs, REQUEST_MS), fetch(broker, topic, asked, limits))
   } catch (error) {
     dropConnections(broker)
     throw error

@@ -18,24 +18,33 @@ const GRACE_MS = 1_000
  * nobody took rejects then.
  */
 export function standardOutput(signal: AbortSignal): Output {
-  const gaveUp = new Promise<never>((_, reject) => {
-    const giveUp = (): void => reject(new Error('the reader of standard output takes nothing more'))
-    signal.addEventListener('abort', () => setTimeout(giveUp, process.stdout.writable ? GRACE_MS : 0), {once: true})
-  })
-  gaveUp.catch(() => {})
+  let over = false
+  const waiting = new Set<(error: Error) => void>()
+  const giveUp = (): void => {
+    over = true
+    for (const reject of waiting) reject(untaken())
+  }
+  signal.addEventListener('abort', () => setTimeout(giveUp, process.stdout.writable ? GRACE_MS : 0), {once: true})
   return {
     isEmpty: true,
-    write(bytes) {
-      const taken = new Promise<void>((resolve) => {
+    write: (bytes) =>
+      new Promise((resolve, reject) => {
+        if (over) {
+          reject(untaken())
+          return
+        }
+        waiting.add(reject)
         process.stdout.write(bytes, (error) => {
-          if (!error) resolve()
+          if (error) return
+          waiting.delete(reject)
+          resolve()
         })
-      })
-      return Promise.race([taken, gaveUp])
-    },
+      }),
     async close() {},
   }
 }
+
+const untaken = (): Error => new Error('the reader of standard output takes nothing more')
 
 /** A file, made or emptied first. Its functions throw SkkError (local I/O). */
 export async function fileOutput(path: string): Promise<Output> {
