@@ -34,10 +34,13 @@ export type Sink = {
   progress(): Map<number, number>
 }
 
-/** What waits in a buffer, or is on its way. */
-type Load = {readonly buffer: ByteWriter; readonly positions: Map<number, number>; records: number}
+/** From this size on, what was compacted is written from where it is; below, it is collected in the buffer. */
+const LARGE_BYTES = 128 * 1024
 
-const load = (): Load => ({buffer: new ByteWriter(), positions: new Map(), records: 0})
+/** What waits in a buffer, or is on its way. `large` follows after the buffer. */
+type Load = {readonly buffer: ByteWriter; readonly positions: Map<number, number>; records: number; large: Buffer | null}
+
+const load = (): Load => ({buffer: new ByteWriter(), positions: new Map(), records: 0, large: null})
 
 /** Two buffers take turns: one is filled while the other is written. Neither is ever written with a part of a record at its end. */
 export function createSink({format, filter, limit, output}: SinkOptions): Sink {
@@ -66,10 +69,12 @@ export function createSink({format, filter, limit, output}: SinkOptions): Sink {
   }
   const send = async (sent: Load): Promise<void> => {
     if (sent.buffer.at > 0) await output.write(sent.buffer.written())
+    if (sent.large) await output.write(sent.large)
     written += sent.records
     for (const [partition, offset] of sent.positions) done.set(partition, offset)
     sent.positions.clear()
     sent.records = 0
+    sent.large = null
     sent.buffer.clear()
   }
 
@@ -89,7 +94,8 @@ export function createSink({format, filter, limit, output}: SinkOptions): Sink {
         left--
         if (left === 0) position = offset + 1
       })
-      buffer.part(section, 0, compacted)
+      if (compacted < LARGE_BYTES) buffer.part(section, 0, compacted)
+      else filling.large = section.subarray(0, compacted)
     }
     filling.positions.set(partition, Math.max(position, first))
   }
@@ -107,7 +113,7 @@ export function createSink({format, filter, limit, output}: SinkOptions): Sink {
         scanned = before.scanned
         throw error
       }
-      if (filling.buffer.at >= FULL_BYTES) await push()
+      if (filling.large || filling.buffer.at >= FULL_BYTES) await push()
       return left > 0
     },
     push,

@@ -85,10 +85,11 @@ describe.each([
     const texts = ['', 'a'.repeat(10_000), 'b', 'c'.repeat(200_000)]
     const {take, flush, written} = sink({format})
 
-    await take(await batch(texts))
+    for (const each of [['small'], texts, ['between'], texts, texts, ['last']]) await take(await batch(each))
     await flush()
 
-    expect(written.join('')).toBe(texts.map((value) => `${value}\n`).join(''))
+    const lines = texts.map((value) => `${value}\n`).join('')
+    expect(written.join('') === `small\n${lines}between\n${lines}${lines}last\n`).toBe(true)
   })
 })
 
