@@ -1,11 +1,12 @@
 import {execFile} from 'node:child_process'
 import {existsSync, readFileSync} from 'node:fs'
-import {mkdir, readFile, symlink} from 'node:fs/promises'
+import {mkdir, readFile, symlink, writeFile} from 'node:fs/promises'
 import {join, resolve} from 'node:path'
 import {promisify} from 'node:util'
 
-import {afterAll, beforeAll, describe, expect, it} from 'vitest'
+import {afterAll, beforeAll, describe, expect, it, onTestFinished} from 'vitest'
 
+import {loadIdentities} from '../src/lib/local/iam-file.js'
 import {pathTo, stopStackOf} from './support/person.js'
 import {cleanHome, type Home} from './support/skk.js'
 
@@ -56,6 +57,21 @@ it('README.md leaves no block out that could run here', () => {
 
   expect(reasons.filter(({runs}) => runs.length === 0)).toEqual([])
   expect(reasons.flatMap(({runs}) => runs).filter((file) => !existsSync(file))).toEqual([])
+})
+
+it('the `--iam` file of README.md is one that the stack takes', async () => {
+  const [file] = [...readFileSync('README.md', 'utf8').matchAll(/^```json\n([^`]*"principals"[^`]*)^```$/gm)].map(
+    ([, text]) => text!,
+  )
+  const home = await cleanHome()
+  onTestFinished(() => home.remove())
+  const path = join(home.directory, 'team.json')
+  await writeFile(path, file!, {mode: 0o600})
+
+  const {all, warnings} = await loadIdentities(path)
+
+  expect(all).toMatchObject([{name: 'reader', accessKeyId: 'READER'}])
+  expect(warnings).toEqual([])
 })
 
 it('npx finds skk in the checkout', async () => {

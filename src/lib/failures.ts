@@ -58,8 +58,28 @@ function briefly(error: ParseError): string {
   if (isWords(args)) return `unexpected ${args.length === 1 ? 'argument' : 'arguments'} ${quoted(args)}`
   if (Array.isArray(args)) return `missing ${args.map(({name}) => name.toUpperCase()).join(' and ')}`
 
-  const text = plain(error.message)
+  const text = inOurWords(plain(error.message))
   return text.charAt(0).toLowerCase() + text.slice(1)
+}
+
+/** oclif's sentences about flags, by what they say. */
+const SENTENCES: readonly [RegExp, string][] = [
+  [/^Expected (--[\w-]+)=(.*) to be one of: (.*)$/, '$1 takes one of $3, not "$2"'],
+  [/^(--[\w-]+: )?Expected an integer but received: (.*)$/, '$1"$2" is not a whole number'],
+  [/^(--[\w-]+: )?Expected an integer greater than or equal to (\S+) but received: (.*)$/, '$1$3 is less than $2'],
+  [/^(--[\w-]+: )?Expected an integer less than or equal to (\S+) but received: (.*)$/, '$1$3 is more than $2'],
+  [/^(--[\w-]+)=.* cannot also be provided when using (--[\w-]+)$/, '$1 does not go with $2'],
+  [/^Flag (--[\w-]+) expects a value$/, '$1 needs a value'],
+  [/^Flag (--[\w-]+) can only be specified once$/, '$1 can be given only once'],
+  [/^Missing required flag (\w[\w-]*)$/, 'missing --$1'],
+]
+
+function inOurWords(text: string): string {
+  const sentences = text.split('; ').map((sentence) => {
+    const [pattern, ours] = SENTENCES.find(([pattern]) => pattern.test(sentence)) ?? []
+    return pattern ? sentence.replace(pattern, ours!) : sentence
+  })
+  return sentences.join('; ')
 }
 
 function suggestion({flags}: ParseError, {flags: known}: Invoked): string | undefined {

@@ -67,7 +67,8 @@ async function readIamFile(file: string): Promise<{text: string; warnings: strin
     const warnings = open ? [`"${file}" holds secrets and other users may read or change it: \`chmod 600 ${file}\``] : []
     return {text: await readFile(file, 'utf8'), warnings}
   } catch (error) {
-    throw new SkkError(`cannot read "${file}": ${(error as Error).message}`, {
+    const {code, message} = error as NodeJS.ErrnoException
+    throw new SkkError(`cannot read "${file}": ${code === 'ENOENT' ? 'no such file' : message}`, {
       code: 'IAM_FILE_UNREADABLE',
       exit: 'localIo',
       cause: error,
