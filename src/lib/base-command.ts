@@ -2,7 +2,7 @@ import {join, resolve} from 'node:path'
 
 import {Command, Flags, type Interfaces} from '@oclif/core'
 import {isProtected, locate} from './contexts/bootstrap.js'
-import {guardToken} from './contexts/token.js'
+import {guardToken, watched} from './contexts/token.js'
 import {listContextNames, resolveAccount, resolveTarget, type Surroundings, type Target} from './contexts.js'
 import {parseDuration} from './duration.js'
 import {SkkError} from './errors.js'
@@ -135,22 +135,26 @@ export abstract class BaseCommand<C extends typeof Command> extends Command {
       ...(region !== undefined && {region}),
       ...(arn !== undefined && {clusterArn: arn}),
       ...(via !== undefined && {via}),
-      credentials: guardToken(target, bootstrap),
+      ...watched(guardToken(target, bootstrap)),
       timeoutMs,
-      describe: target.context ?? target.cluster ?? bootstrap.join(','),
+      describe: (this.ownCluster() ? target.context : undefined) ?? target.cluster ?? bootstrap.join(','),
     }
   }
 
   /** Says on standard error where a change is about to be made. */
   protected async acting(target?: Target): Promise<void> {
     const {context, cluster, bootstrap, region} = target ?? (await this.target())
-    const own = context && !this.flags.cluster && !this.flags.bootstrap
     const where = [
       context && `context "${context}"`,
-      ...(own ? [] : [cluster && `cluster "${cluster}"`, bootstrap]),
+      ...(context && this.ownCluster() ? [] : [cluster && `cluster "${cluster}"`, bootstrap]),
       region,
     ].filter(Boolean)
     this.note(`acting on ${where.join(', ')}`)
+  }
+
+  /** Whether the cluster is the context's own: no flag replaced it. */
+  private ownCluster(): boolean {
+    return !this.flags.cluster && !this.flags.bootstrap
   }
 
   /** Data, for people: nothing under --json. */

@@ -1,7 +1,7 @@
 import {join} from 'node:path'
 
 import {type Credentials, credentialProvider, regionOfProfile} from './aws/credentials.js'
-import {isLoopbackAddress, isLoopbackUrl, isServerlessArn, parseBootstrap, regionIn} from './contexts/addresses.js'
+import {checkCluster, isLoopbackAddress, isLoopbackUrl, isServerlessArn, parseBootstrap, regionIn} from './contexts/addresses.js'
 import {type Context, type Contexts, contextsFile, readContexts} from './contexts/config-file.js'
 import {type LocalStack, localStack} from './contexts/local-stack.js'
 import {readProject} from './contexts/project-file.js'
@@ -130,6 +130,7 @@ function refuseEmpty(flags: TargetFlags): void {
 async function settle(choice: Choice | undefined, flags: TargetFlags, surroundings: Surroundings): Promise<Target> {
   const {env, cacheDir} = surroundings
   const context = applicable(choice, flags)
+  const name = replacesStack(choice, flags) ? undefined : choice?.name
   const local = context.credentials === 'local'
   keepWorldsApart(choice, context, flags, env)
 
@@ -138,6 +139,7 @@ async function settle(choice: Choice | undefined, flags: TargetFlags, surroundin
   const bootstrap =
     flags.bootstrap ?? (flags.cluster ? undefined : (context.bootstrap ?? (context.cluster ? undefined : stack?.bootstrap)))
   if (bootstrap) parseBootstrap(bootstrap)
+  if (flags.cluster) checkCluster(flags.cluster)
   const endpointUrl =
     flags['endpoint-url'] ?? context.endpointUrls?.kafka ?? stack?.endpoint ?? env.AWS_ENDPOINT_URL_KAFKA ?? env.AWS_ENDPOINT_URL
   const credentials = flags.profile ? {profile: flags.profile} : context.credentials
@@ -150,7 +152,7 @@ async function settle(choice: Choice | undefined, flags: TargetFlags, surroundin
   const via = flags.via ?? context.via
 
   return {
-    context: choice?.name,
+    context: name,
     cluster: cluster ?? (bootstrap === stack?.bootstrap ? stack?.clusterArn : undefined),
     bootstrap,
     region,
@@ -181,15 +183,18 @@ async function settle(choice: Choice | undefined, flags: TargetFlags, surroundin
  * The part of the context that still holds: --cluster and --bootstrap replace its cluster, and the keys of the local stack with
  * it, unless --context itself named the stack.
  */
-function applicable(choice: Choice | undefined, {cluster, bootstrap}: TargetFlags): Context {
-  if (!choice) return {}
-  const replaced = cluster !== undefined || bootstrap !== undefined
-  if (!replaced) return choice.context
-  if (choice.context.credentials === 'local' && !choice.explicit) return {}
+function applicable(choice: Choice | undefined, flags: TargetFlags): Context {
+  if (!choice || replacesStack(choice, flags)) return {}
+  if (!replacesCluster(flags)) return choice.context
 
   const {cluster: _cluster, bootstrap: _bootstrap, protected: _protected, ...rest} = choice.context
   return rest
 }
+
+const replacesCluster = ({cluster, bootstrap}: TargetFlags): boolean => cluster !== undefined || bootstrap !== undefined
+
+const replacesStack = (choice: Choice | undefined, flags: TargetFlags): boolean =>
+  choice?.context.credentials === 'local' && !choice.explicit && replacesCluster(flags)
 
 function keepWorldsApart(choice: Choice | undefined, context: Context, flags: TargetFlags, env: NodeJS.ProcessEnv): void {
   const name = choice?.name

@@ -99,6 +99,21 @@ describe('which cluster', () => {
     },
   )
 
+  it('a --cluster that can be neither name nor ARN is a usage error', async () => {
+    for (const cluster of [
+      'or ders',
+      'orders/1',
+      '-orders',
+      'arn:aws:kafka:eu-west-1:1:cluster/orders',
+      ARN.replace('kafka', 'sqs'),
+    ])
+      await expect(resolve({cluster, region: 'eu-west-1'}), cluster).rejects.toMatchObject({
+        exitCode: 2,
+        message: `"${cluster}" is neither the name nor the ARN of an MSK cluster`,
+      })
+    expect((await resolve({cluster: ARN})).cluster).toBe(ARN)
+  })
+
   it('a malformed bootstrap is a usage error', async () => {
     await expect(resolve({bootstrap: 'host'})).rejects.toMatchObject({
       exitCode: 2,
@@ -138,9 +153,9 @@ describe('a project file', () => {
 
   it('with an unknown key, with something else than a text, or of another shape is refused', async () => {
     for (const [yaml, message] of [
-      ['contxt: mine', 'did you mean "context"'],
+      ['contxt: mine', 'has an unknown key "contxt"'],
       ['context: [mine]', 'needs a text for "context"'],
-      ['- context', 'is not a list of settings'],
+      ['- context', 'must be a list of settings'],
       ['a: b: c', 'is not YAML'],
     ] as const) {
       await project(yaml)
@@ -179,6 +194,12 @@ describe('region', () => {
 
 describe('the local stack', () => {
   beforeEach(() => startStack())
+
+  it('is not what --bootstrap and --cluster name, so its context is not said to act', async () => {
+    expect(await resolve({bootstrap: '127.0.0.1:19092'})).toMatchObject({context: undefined, region: 'ap-south-1'})
+    expect(await resolve({cluster: 'shop'})).toMatchObject({context: undefined, region: 'ap-south-1'})
+    expect(await resolve({cluster: 'shop', context: 'local'})).toMatchObject({context: 'local', region: 'us-east-1'})
+  })
 
   it('has its own address, keys, region and endpoint, with nothing of the machine', async () => {
     const broken = {

@@ -56,6 +56,17 @@ export function regionIn(text: string | undefined): string | undefined {
   )
 }
 
+/** Throws SkkError (usage) unless it is the name of an MSK cluster, as MSK allows them, or the ARN of one. */
+export function checkCluster(cluster: string): void {
+  if (/^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/.test(cluster)) return
+  if (/^arn:aws[a-z-]*:kafka:[a-z0-9-]+:\d{12}:cluster\/[A-Za-z0-9-]+\/[\w-]+$/.test(cluster)) return
+  throw new SkkError(`"${cluster}" is neither the name nor the ARN of an MSK cluster`, {
+    code: 'USAGE',
+    exit: 'usage',
+    hint: 'Names are up to 64 letters, digits and dashes; see yours with `skk clusters list`.',
+  })
+}
+
 export const isArn = (cluster: string): boolean => cluster.startsWith('arn:')
 
 /** MSK marks Serverless clusters by the end of their ARN: `…/1a2b-s1`. */

@@ -4,6 +4,7 @@ import {dirname, join} from 'node:path'
 
 import {SkkError} from '../errors.js'
 import {nearest} from '../nearest.js'
+import {parseYaml} from '../yaml-file.js'
 
 /** What a project may say about itself. It comes with a cloned repository, so it can only choose among what is the user's own. */
 export type Project = {file: string; context?: string; topic?: string; group?: string; template?: string}
@@ -36,14 +37,9 @@ export async function readProject(cwd: string): Promise<Project | undefined> {
   const file = findProjectFile(cwd)
   if (!file) return undefined
 
-  const {parse} = await import('yaml')
-  let parsed: unknown
-  try {
-    parsed = parse(await readFile(file, 'utf8')) ?? {}
-  } catch (error) {
-    return refuse(file, `is not YAML: ${(error as Error).message.split('\n')[0]}`)
-  }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return refuse(file, 'is not a list of settings')
+  const parsed = (await parseYaml(await readFile(file, 'utf8'), file)) ?? {}
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
+    return refuse(file, 'must be a list of settings', MEND)
   for (const [key, value] of Object.entries(parsed)) check(file, key, value)
   return {file, ...(parsed as Omit<Project, 'file'>)}
 }
@@ -52,17 +48,16 @@ function check(file: string, key: string, value: unknown): void {
   if (forbidden.includes(key)) refuse(file, `must not set "${key}": a project can only name one of your own contexts`)
   if (!allowed.includes(key)) {
     const meant = nearest(key, allowed)
-    refuse(file, `has an unknown key "${key}"${meant ? `; did you mean "${meant}"` : ''}`)
+    refuse(file, `has an unknown key "${key}"`, meant ? `Did you mean "${meant}"?` : `Known are ${allowed.join(', ')}.`)
   }
-  if (typeof value !== 'string' || value === '') refuse(file, `needs a text for "${key}"`)
+  if (typeof value !== 'string' || value === '') refuse(file, `needs a text for "${key}"`, MEND)
 }
 
-function refuse(file: string, what: string): never {
-  throw new SkkError(`"${file}" ${what}`, {
-    code: 'PROJECT_INVALID',
-    exit: 'usage',
-    hint: 'Put clusters, credentials and routes into a context of your own with `skk contexts set`.',
-  })
+const MEND = 'Mend the file, then run the same command again.'
+const OWN_CONTEXT = 'Put clusters, credentials and routes into a context of your own with `skk contexts set`.'
+
+function refuse(file: string, what: string, hint = OWN_CONTEXT): never {
+  throw new SkkError(`"${file}" ${what}`, {code: 'PROJECT_INVALID', exit: 'usage', hint})
 }
 
 function findProjectFile(cwd: string): string | undefined {

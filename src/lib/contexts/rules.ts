@@ -1,5 +1,5 @@
 import {SkkError} from '../errors.js'
-import {isLoopbackAddress, parseBootstrap} from './addresses.js'
+import {checkCluster, isLoopbackAddress, parseBootstrap} from './addresses.js'
 import type {Context} from './config-file.js'
 
 /** Throws SkkError (usage) unless the name can be typed without quotes. */
@@ -19,6 +19,7 @@ export function checkContext(context: Context, name: string): void {
       'Pass `--cluster`, `--bootstrap`, `--region` or `--credentials local`.',
     )
   }
+  if (cluster) checkCluster(cluster)
   const addresses = bootstrap ? parseBootstrap(bootstrap) : []
   if (auth === 'iam' && tls === false && !addresses.every(isLoopbackAddress)) {
     refuse(

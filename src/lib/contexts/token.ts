@@ -32,4 +32,20 @@ export function guardToken(
   }
 }
 
+/** The same credentials, and whose they were when they were last asked for. */
+export function watched(credentials: () => Promise<Credentials>): {
+  credentials: () => Promise<Credentials>
+  accessKeyId: () => string | undefined
+} {
+  let last: string | undefined
+  return {
+    credentials: async () => {
+      const found = await credentials()
+      last = found.accessKeyId
+      return found
+    },
+    accessKeyId: () => last,
+  }
+}
+
 const refused = (message: string, hint: string): SkkError => new SkkError(message, {code: 'TOKEN_UNSAFE', exit: 'usage', hint})

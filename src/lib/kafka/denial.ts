@@ -23,8 +23,10 @@ const ACTIONS: Readonly<Record<string, Action>> = {
 
 /** Exit 4: the principal, the action and the resource, as far as the error code, the API and the target tell them. */
 export function denied(answer: BrokerError, target: Named): SkkError {
-  const who = `the credentials of "${target.describe}"`
-  if ([33, 34, 54, 58].includes(answer.code)) return unauthenticated(answer, who, target)
+  const key = target.accessKeyId?.()
+  const who = key ? `access key "${key}"` : `the credentials for "${target.describe}"`
+  if (answer.code === 33 || answer.code === 34) return otherLogin(answer, target)
+  if (answer.code === 54 || answer.code === 58) return unauthenticated(answer, who, target)
 
   const {action, resource} = permission(answer, target)
   return new SkkError(`${who} may not do ${action} on ${resource}`, {
@@ -33,6 +35,23 @@ export function denied(answer: BrokerError, target: Named): SkkError {
     hint: `Allow ${action} on ${resource} in the policy of that identity; a new policy takes up to a minute to act.`,
     cause: answer,
   })
+}
+
+/** The port has no login at all (ILLEGAL_SASL_STATE), or another one. */
+function otherLogin(answer: BrokerError, target: Named): SkkError {
+  if (target.auth === 'none') return unauthenticated(answer, '', target)
+  const reason = answer.text ? `: ${answer.text}` : ''
+  return new SkkError(
+    answer.code === 34
+      ? `"${target.describe}" takes no login on this port`
+      : `"${target.describe}" does not offer login with IAM (OAUTHBEARER)${reason}`,
+    {
+      code: 'AUTHENTICATION_MISMATCH',
+      exit: 'denied',
+      hint: 'Pass `--auth none` if its brokers ask for no login, or check the port: IAM is on 9098 on MSK.',
+      cause: answer,
+    },
+  )
 }
 
 function unauthenticated(answer: BrokerError, who: string, target: Named): SkkError {
@@ -45,7 +64,7 @@ function unauthenticated(answer: BrokerError, who: string, target: Named): SkkEr
     })
   }
   const reason = answer.text ? `: ${answer.text}` : ''
-  return new SkkError(`the cluster refused ${who}${reason}`, {
+  return new SkkError(`"${target.describe}" refused ${who}${reason}`, {
     code: 'AUTHENTICATION_FAILED',
     exit: 'denied',
     hint: `Check that they are current, that they may do kafka-cluster:Connect on ${clusterArn(target)}, that the region is right and that this machine's clock is.`,

@@ -7,7 +7,7 @@ import type {KafkaTarget} from './target.js'
 import {unreachable} from './unreachable.js'
 
 /** The names of `target` that an explanation needs. */
-export type Named = Pick<KafkaTarget, 'describe' | 'auth' | 'region' | 'clusterArn' | 'tls' | 'via'>
+export type Named = Pick<KafkaTarget, 'describe' | 'auth' | 'region' | 'clusterArn' | 'tls' | 'via' | 'accessKeyId'>
 
 type KafkaJSError = Error & {type?: string; code?: number | string; retriable?: boolean; apiName?: string}
 

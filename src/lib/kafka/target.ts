@@ -15,8 +15,10 @@ export type KafkaTarget = {
   /** `socks5://HOST:PORT` or `tcp:HOST:PORT`. */
   via?: string
   credentials: () => Promise<Credentials>
+  /** Whose credentials were used last; undefined before the first login. Names the principal in a denial. */
+  accessKeyId?: () => string | undefined
   /** How long one command may wait for an answer of the cluster. */
   timeoutMs: number
-  /** The context or cluster name, for messages. */
+  /** The context, cluster or addresses that were chosen, for messages. */
   describe: string
 }

@@ -44,6 +44,7 @@ describe('contexts set', () => {
   it.each([
     ['set staging', 'says nothing about a cluster'],
     ['set staging --bootstrap host', '"host" is not an address of a broker'],
+    ['set staging --cluster x/y', '"x/y" is neither the name nor the ARN of an MSK cluster'],
     ['set a/b --cluster x', '"a/b" cannot be the name of a context'],
     ['set staging --bootstrap h:1 --no-tls', 'would send IAM tokens in the clear'],
     ['set staging --cluster x --via ssh://h:1', '"ssh://h:1" is not a tunnel'],

@@ -5,7 +5,14 @@ import {BrokerError, type Subject} from '../../../src/lib/kafka/broker-error.js'
 import {explain, type Named, topicNotFound} from '../../../src/lib/kafka/errors.js'
 
 const ARN = 'arn:aws:kafka:us-east-1:123456789012:cluster/shop/0a1b-s1'
-const target: Named = {describe: 'prod', auth: 'iam', tls: true, region: 'us-east-1', clusterArn: ARN}
+const target: Named = {
+  describe: 'prod',
+  auth: 'iam',
+  tls: true,
+  region: 'us-east-1',
+  clusterArn: ARN,
+  accessKeyId: () => 'READER',
+}
 
 const explained = (code: number, subject: Subject, text: string | null = null): SkkError =>
   explain(new BrokerError(code, subject, text), target) as SkkError
@@ -29,7 +36,7 @@ describe('a denial', () => {
 
     expect(failure).toMatchObject({code: 'ACCESS_DENIED', exitCode: 4})
     expect(failure.message).toBe(
-      `the credentials of "prod" may not do kafka-cluster:${action} on arn:aws:kafka:us-east-1:123456789012:${resource}`,
+      `access key "READER" may not do kafka-cluster:${action} on arn:aws:kafka:us-east-1:123456789012:${resource}`,
     )
   })
 
@@ -39,6 +46,33 @@ describe('a denial', () => {
     const failure = explain(new BrokerError(29, {api: 'Produce', topic: 'orders'}), unknown) as SkkError
 
     expect(failure.message).toContain('arn:aws:kafka:us-east-1:*:topic/*/*/orders')
+  })
+})
+
+describe('a refused login', () => {
+  it('names the access key, and what may be wrong', () => {
+    const failure = explained(58, {api: 'SaslAuthenticate'}, 'Access denied')
+
+    expect(failure.message).toBe('"prod" refused access key "READER": Access denied')
+    expect(failure).toMatchObject({exitCode: 4, hint: expect.stringContaining('kafka-cluster:Connect')})
+  })
+
+  it('before the credentials were found speaks of them without a name', () => {
+    const failure = explain(new BrokerError(58, {api: ''}), {...target, accessKeyId: () => undefined}) as SkkError
+
+    expect(failure.message).toBe('"prod" refused the credentials for "prod"')
+  })
+
+  it.each([
+    [33, 'does not offer login with IAM (OAUTHBEARER)'],
+    [34, 'takes no login on this port'],
+  ])('with code %i is another kind of login, which is no matter of keys', (code, message) => {
+    expect(explained(code, {api: 'SaslHandshake'})).toMatchObject({
+      code: 'AUTHENTICATION_MISMATCH',
+      exitCode: 4,
+      message: `"prod" ${message}`,
+      hint: expect.stringContaining('`--auth none`'),
+    })
   })
 })
 
