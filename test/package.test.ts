@@ -98,10 +98,10 @@ describe('the package', () => {
     expect(lines.length).toBeGreaterThan(3)
 
     for (const line of lines) expect(await type(line.trim())).toMatchObject({code: 0})
-  }, 60_000)
+  }, 300_000)
 
   async function type(line: string): Promise<{code: number; said: string}> {
-    const typed = run('sh', ['-c', `${line} 2>&1 </dev/null`], {cwd: join(home.directory, 'work'), env, timeout: 20_000})
+    const typed = run('sh', ['-c', `${line} 2>&1 </dev/null`], {cwd: join(home.directory, 'work'), env, timeout: 60_000})
     return typed.then(
       ({stdout}) => ({code: 0, said: stdout}),
       ({code, stdout}) => ({code, said: stdout}),

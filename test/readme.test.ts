@@ -43,7 +43,7 @@ describe.each(headings)('README.md, %s', (heading) => {
     const codes = await type(commands, home)
 
     expect(codes).toEqual(commands.map(({line, text, exitCode}) => `${line}: ${text} (exit ${exitCode})`))
-  }, 60_000)
+  }, 300_000)
 })
 
 it('README.md leaves no block out that could run here', () => {
@@ -114,7 +114,7 @@ async function type(commands: readonly Command[], home: Home): Promise<string[]>
   const script = runnable.map(([index, {text}]) => {
     return `{\n${text}\n} </dev/null >'${record}/${index}.out' 2>&1\necho $? >'${record}/${index}.code'\n`
   })
-  await promisify(execFile)('bash', ['-o', 'pipefail', '-c', script.join('')], {cwd: work, env, timeout: 50_000}).catch(() => {})
+  await promisify(execFile)('bash', ['-o', 'pipefail', '-c', script.join('')], {cwd: work, env, timeout: 280_000}).catch(() => {})
 
   return Promise.all(
     commands.map(async ({line, text, exitCode}, index) => {

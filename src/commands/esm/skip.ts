@@ -29,9 +29,9 @@ type Skipped = Omit<Move, 'outOfRange'> & {
 export default class EsmSkip extends EsmCommand<typeof EsmSkip> {
   static override description = `let a mapping go on after a record that its function cannot take
 
-The mapping is paused, its consumer group waited for until nobody is in it, the offset committed without joining the group, and
-the mapping resumed, also when something fails in between. What was committed before is written to a file. --to takes an offset,
-which is the next record that the function gets, +1 for one further than what is committed, and what else \`groups reset\` takes`
+The mapping is paused, its consumer group waited for until nobody is in it, the offset committed without joining the group, and the mapping resumed, also when something fails in between. What was committed before is written to a file.
+
+--to takes the offset of the next record that the function gets, or +1 for one further than what is committed`
 
   static override examples = [
     {
@@ -57,6 +57,12 @@ which is the next record that the function gets, +1 for one further than what is
     ...retryFlags,
     ...dryRunFlag,
     ...confirmationFlags,
+    confirm: Flags.string({
+      description: 'name of the group, on a protected cluster',
+      multiple: true,
+      multipleNonGreedy: true,
+      helpValue: '<name>',
+    }),
     force: Flags.boolean({description: 'also a mapping that CloudFormation made'}),
   }
 
