@@ -1,16 +1,19 @@
 import {Args, Flags} from '@oclif/core'
 
 import {BaseCommand, dryRunFlag} from '../lib/base-command.js'
+import {formatDuration} from '../lib/duration.js'
 import {SkkError} from '../lib/errors.js'
 import {withCluster} from '../lib/kafka/client.js'
-import {type Source, STANDARD_INPUT, sources} from '../lib/kafka/produce/input.js'
+import {type Source, STANDARD_INPUT} from '../lib/kafka/produce/input.js'
 import {closingLine} from '../lib/kafka/produce/ledger.js'
 import {failureOf, type ProduceSummary, summaryOf} from '../lib/kafka/produce/outcome.js'
+import {progressLine} from '../lib/kafka/produce/progress-line.js'
 import {type ProduceOptions, type ProduceReport, produceRecords} from '../lib/kafka/produce/run.js'
+import {savings} from '../lib/kafka/produce/savings.js'
 import {type TokenOptions, tokenPath} from '../lib/kafka/produce/token.js'
 import type {KafkaTarget} from '../lib/kafka/target.js'
 import {topicQuestion} from '../lib/kafka/topic-question.js'
-import {inputFlags, inputFormat, resumeFlags, sendingFlags, settingsOf} from '../lib/produce-flags.js'
+import {inputFlags, inputFormat, inputsOf, resumeFlags, sendingFlags, settingsOf} from '../lib/produce-flags.js'
 
 export default class Produce extends BaseCommand<typeof Produce> {
   static override description = `write records to a topic, and account for every one
@@ -44,11 +47,11 @@ Each line is a record, byte for byte. Every record that was read ends as acked, 
   }
 
   async run(): Promise<ProduceSummary> {
-    const format = inputFormat(this.flags)
+    const format = await inputFormat(this.flags)
     const named = this.args.topic ?? this.flags.topic
     const answers = await this.answers(named === undefined ? {topic: topicQuestion(() => this.kafka())} : {})
     const topic = named ?? answers.topic!
-    const inputs = await sources(this.flags.file ?? ['-'])
+    const inputs = await inputsOf(this.flags)
     const token = this.resumption(inputs)
     const kafka = await this.kafka()
     await this.acting()
@@ -61,6 +64,7 @@ Each line is a record, byte for byte. Every record that was read ends as acked, 
       acks: this.flags.acks,
       deliveryTimeoutMs: this.flags['delivery-timeout'],
       dryRun: this.flags['dry-run'],
+      repeat: this.flags.repeat,
       limit: this.flags.limit ?? Number.POSITIVE_INFINITY,
       rate: this.flags.rate ?? null,
       onBadLine: this.flags['on-error'],
@@ -78,13 +82,13 @@ Each line is a record, byte for byte. Every record that was read ends as acked, 
       return {path: path ?? beside, mode, settings: settingsOf(this.flags)}
     }
     if (resume) {
-      throw new SkkError('standard input cannot be read a second time, so there is nothing to resume', {
+      throw new SkkError('this input cannot be read a second time, so there is nothing to resume', {
         code: 'USAGE',
         exit: 'usage',
         hint: 'Keep the input in a file, and name it with `--file`.',
       })
     }
-    if (!dryRun && inputs.length > 0) this.note('a run over standard input cannot be resumed')
+    if (!dryRun && inputs.some(({name}) => name === STANDARD_INPUT)) this.note('a run over standard input cannot be resumed')
     return null
   }
 
@@ -102,7 +106,7 @@ Each line is a record, byte for byte. Every record that was read ends as acked, 
               'the credentials may not do kafka-cluster:WriteDataIdempotently: if an acknowledgement gets lost, records may be written twice or swap places',
             ),
           onWaiting: (ms) => this.note(`waiting ${Math.ceil(ms / 1000)} s for requests of the earlier run that may still arrive`),
-          onProgress: (counts, bytes, total) => progress.update(`${counts.acked} acked`, bytes, total ?? undefined),
+          onProgress: (state) => progress.update(progressLine(state), state.bytesRead, state.totalBytes ?? undefined),
         },
       ).finally(() => progress.stop())
       return {report, failure: failureOf(report, kafka, attempts)}
@@ -115,7 +119,7 @@ Each line is a record, byte for byte. Every record that was read ends as acked, 
     return this.close(options.topic, report, stop.signal.aborted ? null : failure)
   }
 
-  private close(topic: string, report: ProduceReport, failure: SkkError | null): ProduceSummary {
+  private async close(topic: string, report: ProduceReport, failure: SkkError | null): Promise<ProduceSummary> {
     const {rejected, rejections, earlier, resumed, resumable} = report
     for (const {source, line, reason} of rejections) this.warn(`rejected line ${line} of "${source}": ${reason}`)
     if (rejected > rejections.length) this.warn(`rejected ${rejected - rejections.length} more`)
@@ -123,6 +127,10 @@ Each line is a record, byte for byte. Every record that was read ends as acked, 
     if (earlier === 'unfinished') this.note(`resumed: earlier runs had written ${resumed} of these records`)
     if (earlier === 'none' && this.flags.resume) this.note('there was no earlier run to resume, so this one began at the start')
     const summary = summaryOf(topic, report)
+    if (summary.throttledMs > 0)
+      this.note(`the brokers held back answers for ${formatDuration(summary.throttledMs)} to keep their quota`)
+    const hint = this.flags.compression === 'none' && !this.flags['dry-run'] ? await savings(report) : null
+    if (hint !== null) this.note(hint)
     if (this.flags['dry-run']) {
       const {partitions} = summary
       this.table(partitions, {partition: (row) => row.partition, records: (row) => row.records, bytes: (row) => row.bytes})

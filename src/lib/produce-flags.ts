@@ -3,10 +3,15 @@ import {Flags, type Interfaces} from '@oclif/core'
 import {durationFlag} from './base-command.js'
 import {SkkError} from './errors.js'
 import {keyValue} from './kafka/key-value.js'
+import {csvOf} from './kafka/produce/csv.js'
+import {generated} from './kafka/produce/generate.js'
+import {type Source, sources} from './kafka/produce/input.js'
+import {type JsonFormat, jsonParser, type Path} from './kafka/produce/json.js'
 import {linesOf} from './kafka/produce/lines.js'
 import type {Rate} from './kafka/produce/pace.js'
 import type {ReadInputs} from './kafka/produce/portion.js'
-import {envelopeOf, type Fixed, lineOf, lineParser, recordParser} from './kafka/produce/records.js'
+import {rawOf} from './kafka/produce/raw.js'
+import {envelopeOf, type Fixed, type LineFormat, lineOf, lineParser, recordParser} from './kafka/produce/records.js'
 import type {Header, RecordInput} from './records/batch.js'
 import {parseIsoTime} from './records/envelope.js'
 
@@ -21,8 +26,9 @@ export const inputFlags = {
     multipleNonGreedy: true,
   }),
   format: Flags.option({
-    options: ['lines', 'records'] as const,
-    description: 'a line is a value, or a record as `consume --json` prints it',
+    options: ['lines', 'records', 'json', 'csv', 'raw'] as const,
+    description:
+      'a line is a value, or a record as `consume --json` prints it, or a value that is JSON; a row below a header is one; or a whole file',
     default: 'lines',
   })(),
   'key-separator': Flags.string({description: 'what stands between key and value; \\t is a tab', helpValue: '<text>'}),
@@ -31,6 +37,21 @@ export const inputFlags = {
     description: 'take a line without separator as a record without key',
     dependsOn: ['key-separator'],
   })(),
+  'key-path': Flags.string({description: 'JMESPath of the key in JSON or CSV', helpValue: '<jmespath>'}),
+  'timestamp-path': Flags.string({description: 'JMESPath of the time in JSON or CSV', helpValue: '<jmespath>'}),
+  'header-path': Flags.string({
+    description: 'header from JSON or CSV, once for each',
+    multiple: true,
+    multipleNonGreedy: true,
+    helpValue: '<name=jmespath>',
+  }),
+  generate: Flags.string({
+    description: 'make lines instead of reading them, with {{counter}}, {{uuid}}, {{now}}, {{random A B C}} filled in',
+    exclusive: ['file'],
+    helpValue: '<template>',
+  }),
+  seed: Flags.integer({description: 'make the same lines as with this seed before', dependsOn: ['generate'], min: 0}),
+  repeat: Flags.integer({description: 'read the files so many times', default: 1, min: 1, exclusive: ['generate']}),
   'null-value': Flags.string({description: 'value that means null, a tombstone', helpValue: '<text>'}),
   'empty-as-null': Flags.boolean({description: 'take an empty value as null, a tombstone', exclusive: ['null-value']}),
   key: Flags.string({description: 'key of every record', exclusive: ['key-separator']}),
@@ -95,19 +116,36 @@ export type InputFormat = {
   keyed: boolean
 }
 
+/** The flags that only some formats have a use for. */
+const ONLY_FOR: Partial<Record<keyof InputFlags, readonly InputFlags['format'][]>> = {
+  'key-separator': ['lines'],
+  'missing-key': ['lines'],
+  key: ['lines', 'raw'],
+  'null-value': ['lines', 'raw'],
+  'empty-as-null': ['lines', 'raw'],
+  'keep-partition': ['records'],
+  'key-path': ['json', 'csv'],
+  'timestamp-path': ['json', 'csv'],
+  'header-path': ['json', 'csv'],
+}
+
 /** The input format that the flags ask for. Throws SkkError (usage) for flags that do not go together. */
-export function inputFormat(flags: InputFlags): InputFormat {
+export async function inputFormat(flags: InputFlags): Promise<InputFormat> {
+  refuse(flags)
   const {format, partition = null} = flags
   const fixed: Fixed = {headers: headersOf(flags), timestamp: timestampOf(flags), partition}
   if (format === 'records') {
-    refuse(flags, ['key', 'key-separator', 'null-value', 'empty-as-null'])
     const read = linesOf(recordParser({...fixed, keepPartition: flags['keep-partition']}))
     return {read, lineOf: envelopeOf, keyed: partition === null}
   }
-  refuse(flags, ['keep-partition'])
+  if (format === 'json' || format === 'csv') {
+    const paths = {...fixed, ...(await pathsOf(flags))}
+    const read = format === 'json' ? linesOf(jsonParser(paths)) : csvOf(paths)
+    return {read, lineOf: lineOf(PLAIN), keyed: partition === null && paths.keyPath !== null}
+  }
+  const nullValue = flags['empty-as-null'] ? '' : flags['null-value']
   const separator = flags['key-separator']
   if (separator === '') throw usage('the key separator is empty', 'Give `--key-separator` a text, such as : or \\t.')
-  const nullValue = flags['empty-as-null'] ? '' : flags['null-value']
   const lines = {
     ...fixed,
     keySeparator: separator === undefined ? null : Buffer.from(separator.replaceAll('\\t', '\t')),
@@ -115,7 +153,55 @@ export function inputFormat(flags: InputFlags): InputFormat {
     key: flags.key === undefined ? null : Buffer.from(flags.key),
     nullValue: nullValue === undefined ? null : Buffer.from(nullValue),
   }
+  if (format === 'raw') return {read: rawOf(lines), lineOf: lineOf(lines), keyed: false}
   return {read: linesOf(lineParser(lines)), lineOf: lineOf(lines), keyed: partition === null && separator !== undefined}
+}
+
+const PLAIN: LineFormat = {headers: [], partition: null, keySeparator: null, missingKeyIsNull: false, key: null}
+
+async function pathsOf(flags: InputFlags): Promise<Pick<JsonFormat, 'keyPath' | 'timestampPath' | 'headerPaths'>> {
+  const {'key-path': key, 'timestamp-path': timestamp, 'header-path': headers = []} = flags
+  return {
+    keyPath: key === undefined ? null : await compilePath('--key-path', key),
+    timestampPath: timestamp === undefined ? null : await compilePath('--timestamp-path', timestamp),
+    headerPaths: await Promise.all(
+      headers.map(async (text) => {
+        const [name, path] = keyValue(text, '--header-path')
+        return {name, path: await compilePath('--header-path', path)}
+      }),
+    ),
+  }
+}
+
+async function compilePath(flag: string, expression: string): Promise<Path> {
+  const {default: jmespath} = await import('jmespath')
+  const refused = (error: unknown) =>
+    usage(
+      `cannot apply ${flag}: ${(error as Error).message}`,
+      `Write a JMESPath expression, such as \`${flag}\` with customer.id.`,
+    )
+  try {
+    ;(jmespath as unknown as {compile(expression: string): unknown}).compile(expression)
+  } catch (error) {
+    throw refused(error)
+  }
+  return (value) => {
+    try {
+      return jmespath.search(value, expression)
+    } catch (error) {
+      throw refused(error)
+    }
+  }
+}
+
+/** What the flags say to read. Throws SkkError (usage; local I/O for a file that is not there). */
+export async function inputsOf({file, generate, seed, repeat}: InputFlags): Promise<Source[]> {
+  if (generate !== undefined) return [generated(generate, seed ?? null)]
+  const inputs = await sources(file ?? ['-'])
+  if (repeat > 1 && inputs.some(({bytes}) => bytes === null)) {
+    throw usage('standard input and pipes cannot be read several times', 'Keep the input in a file, and name it with `--file`.')
+  }
+  return inputs
 }
 
 /** What decides which records the input holds and where they go; a run is resumed only under the same. */
@@ -148,10 +234,15 @@ function parseRate(text: string): Rate {
   throw usage(`"${text}" is no rate`, 'Write `--rate` as 1000/s for records, or as 2.5MB/s for bytes.')
 }
 
-function refuse(flags: InputFlags, names: readonly (keyof InputFlags)[]): void {
-  const given = names.find((name) => flags[name] !== undefined && flags[name] !== false)
-  if (given === undefined) return
-  throw usage(`--${given} does not go with --format ${flags.format}`, `Leave out \`--${given}\`, or choose another \`--format\`.`)
+function refuse(flags: InputFlags): void {
+  for (const [name, formats] of Object.entries(ONLY_FOR) as [keyof InputFlags, readonly string[]][]) {
+    const given = flags[name] !== undefined && flags[name] !== false
+    if (!given || formats.includes(flags.format)) continue
+    throw usage(
+      `--${name} does not go with --format ${flags.format}`,
+      `Leave out \`--${name}\`, or choose \`--format ${formats[0]}\`.`,
+    )
+  }
 }
 
 const usage = (message: string, hint: string): SkkError => new SkkError(message, {code: 'USAGE', exit: 'usage', hint})

@@ -1,6 +1,6 @@
 import {batchCrc, CODECS, CRC_AT, HEADER_BYTES, type Header, LOG_OVERHEAD_BYTES, writeBatchHeader} from './batch.js'
 import type {Compression} from './compression.js'
-import {sizeOfVarint, sizeOfVarlong, writeVarint, writeVarlong} from './varint.js'
+import {sizeOfLength, sizeOfVarint, sizeOfVarlong, writeLength, writeVarint, writeVarlong} from './varint.js'
 
 /**
  * One record as spans of bytes that lie elsewhere. The object is used over and over, so that a record costs no object of
@@ -15,6 +15,8 @@ export type RecordSpans = {
   valueEnd: number
   /** As `encodeHeaders` makes them; null for none. */
   headers: Buffer | null
+  headersStart: number
+  headersEnd: number
   /** Epoch milliseconds; NaN for that of the batch. */
   timestamp: number
 }
@@ -35,12 +37,13 @@ const NATIVE_COPY_BYTES = 24
 const COPIES_NATIVELY = Number(process.versions.node.split('.')[0]) >= 22
 
 /** How many bytes `record` can take in a batch at most. */
-export function largestSize({key, keyStart, keyEnd, value, valueStart, valueEnd, headers}: RecordSpans): number {
+export function largestSize(record: RecordSpans): number {
+  const {key, keyStart, keyEnd, value, valueStart, valueEnd, headers, headersStart, headersEnd} = record
   return (
     RECORD_OVERHEAD_BYTES +
     (key === null ? 0 : keyEnd - keyStart) +
     (value === null ? 0 : valueEnd - valueStart) +
-    (headers === null ? 0 : headers.length)
+    (headers === null ? 0 : headersEnd - headersStart)
   )
 }
 
@@ -120,7 +123,7 @@ export class BatchWriter {
       sizeOfLength(index) +
       (keyLength < 0 ? 1 : sizeOfLength(keyLength) + keyLength) +
       (valueLength < 0 ? 1 : sizeOfLength(valueLength) + valueLength) +
-      (headers === null ? 1 : headers.length)
+      (headers === null ? 1 : record.headersEnd - record.headersStart)
 
     const {bytes} = this
     let at = writeLength(bytes, size, this.at)
@@ -133,7 +136,7 @@ export class BatchWriter {
     at = writeLength(bytes, valueLength, at)
     if (value !== null) at = copy(value, record.valueStart, record.valueEnd, bytes, at)
     if (headers === null) bytes[at++] = NO_HEADERS
-    else at = copy(headers, 0, headers.length, bytes, at)
+    else at = copy(headers, record.headersStart, record.headersEnd, bytes, at)
     this.at = at
   }
 
@@ -172,26 +175,6 @@ function sealed(batch: Buffer, header: Parameters<typeof writeBatchHeader>[1]): 
   writeBatchHeader(batch, header)
   batch.writeUInt32BE(batchCrc(batch, 0, batch.length), CRC_AT)
   return batch
-}
-
-/** Bytes of the zigzag varint of a number that is not negative. */
-function sizeOfLength(length: number): number {
-  return length < 0x40 ? 1 : length < 0x2000 ? 2 : length < 0x10_0000 ? 3 : length < 0x800_0000 ? 4 : 5
-}
-
-/** Writes the zigzag varint of `length`, which is -1 or more. */
-function writeLength(bytes: Buffer, length: number, at: number): number {
-  if (length < 0) {
-    bytes[at] = 1
-    return at + 1
-  }
-  let zigzag = (length << 1) >>> 0
-  while (zigzag >= 0x80) {
-    bytes[at++] = (zigzag & 0x7f) | 0x80
-    zigzag >>>= 7
-  }
-  bytes[at] = zigzag
-  return at + 1
 }
 
 function copy(source: Buffer, start: number, end: number, target: Buffer, at: number): number {

@@ -83,3 +83,23 @@ function zigzagLong(value: number): number {
   if (!Number.isSafeInteger(zigzag)) throw new RecordError(`${value} does not fit an exact varlong`)
   return zigzag
 }
+
+/** Bytes of the zigzag varint of a number that is not negative. */
+export function sizeOfLength(length: number): number {
+  return length < 0x40 ? 1 : length < 0x2000 ? 2 : length < 0x10_0000 ? 3 : length < 0x800_0000 ? 4 : 5
+}
+
+/** Writes the zigzag varint of `length`, which is -1 or more. */
+export function writeLength(bytes: Buffer, length: number, at: number): number {
+  if (length < 0) {
+    bytes[at] = 1
+    return at + 1
+  }
+  let zigzag = (length << 1) >>> 0
+  while (zigzag >= 0x80) {
+    bytes[at++] = (zigzag & 0x7f) | 0x80
+    zigzag >>>= 7
+  }
+  bytes[at] = zigzag
+  return at + 1
+}

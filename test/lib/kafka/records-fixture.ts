@@ -43,6 +43,7 @@ export async function produceText(
       inputs: [{name: 'standard input', bytes: null, modified: null}],
       read: linesOf(parse),
       lineOf: lineOf(plainLines),
+      repeat: 1,
       keyed: false,
       compression: 'none',
       acks: 'all',

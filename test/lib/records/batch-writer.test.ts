@@ -19,6 +19,7 @@ const record: fc.Arbitrary<RecordInput> = fc.record({
 /** The record as spans of a buffer that has other things before and after. */
 function spansOf({key, value, headers, timestamp}: RecordInput): RecordSpans {
   const input = Buffer.concat([Buffer.from('before'), key ?? Buffer.alloc(0), value ?? Buffer.alloc(0), Buffer.from('after')])
+  const encoded = encodeHeaders(headers)
   const keyEnd = 6 + (key?.length ?? 0)
   return {
     key: key === null ? null : input,
@@ -27,7 +28,9 @@ function spansOf({key, value, headers, timestamp}: RecordInput): RecordSpans {
     value: value === null ? null : input,
     valueStart: keyEnd,
     valueEnd: keyEnd + (value?.length ?? 0),
-    headers: encodeHeaders(headers),
+    headers: encoded,
+    headersStart: 0,
+    headersEnd: encoded?.length ?? 0,
     timestamp,
   }
 }

@@ -90,7 +90,9 @@ export class Batch {
       record.value = bounds.valueStart < 0 ? null : section
       record.valueStart = bounds.valueStart
       record.valueEnd = bounds.valueEnd
-      record.headers = section.subarray(bounds.headersStart, bounds.end)
+      record.headers = section
+      record.headersStart = bounds.headersStart
+      record.headersEnd = bounds.end
       record.timestamp = bounds.timestamp
       const half = halves[bounds.offset < middle ? 0 : 1]
       half.add(record, this.ordinalAt(bounds.offset), (this.marks[bounds.offset]! & 1) === 1)

@@ -3,7 +3,7 @@ import {changed, type Source} from './input.js'
 import type {Outcomes} from './outcomes.js'
 import {Pace, pause} from './pace.js'
 import {emptyRecord} from './placed-record.js'
-import {BadLineError, type Portion} from './portion.js'
+import {BadLineError, type Portion, repeated} from './portion.js'
 import type {Producer} from './producer.js'
 import type {ProduceEvents, ProduceOptions} from './run.js'
 
@@ -24,15 +24,22 @@ export async function feed(
   events: ProduceEvents,
 ): Promise<Fed> {
   const feeder = new Feeder(producer, outcomes, coverage, options)
-  const {inputs, read, signal} = options
-  const total = inputs.every(({bytes}) => bytes !== null) ? inputs.reduce((sum, {bytes}) => sum + bytes!, 0) : null
+  const {inputs, read, repeat, signal} = options
+  const total = inputs.every(({bytes}) => bytes !== null) ? inputs.reduce((sum, {bytes}) => sum + bytes! * repeat, 0) : null
+  const startedAt = performance.now()
   const fed = {badLine: null, failure: null}
   try {
-    for await (const portion of flushingPauses(read(inputs, events, signal), producer)) {
+    for await (const portion of flushingPauses(repeated(read, repeat)(inputs, events, signal), producer)) {
       const badLine = await feeder.take(portion)
       if (badLine !== null) return {...fed, badLine, resumed: feeder.resumed}
       if (feeder.isOver()) break
-      events.onProgress(outcomes.ledger.counts(), portion.bytesRead, total)
+      events.onProgress({
+        ...outcomes.ledger.counts(),
+        bytesRead: portion.bytesRead,
+        totalBytes: total,
+        elapsedMs: performance.now() - startedAt,
+        throttledMs: outcomes.throttledMs,
+      })
     }
     if (coverage !== null && producer.failure === undefined && !signal.aborted && !coverage.isComplete()) {
       throw changed(inputs[0]!.name, 'since the run to be resumed, or is read in another way')
@@ -54,6 +61,7 @@ class Feeder {
   /** Number of the next record, or bad line, of the input. */
   private ordinal = 0
   private source: Source | undefined
+  private nextLine = 0
   private readonly pace: Pace | null
   private flushedAt = performance.now()
 
@@ -74,6 +82,7 @@ class Feeder {
     const {producer, outcomes, record, options} = this
     if (portion.source !== this.source) {
       this.source = portion.source
+      this.nextLine = portion.firstLine
       outcomes.places.begin(this.ordinal, portion.source.name, portion.firstLine)
     }
     const before = this.ordinal
@@ -82,6 +91,7 @@ class Feeder {
         const reason = this.read(portion)
         if (reason === END) return null
         const ordinal = this.ordinal++
+        if (portion.line !== undefined) this.noteLine(ordinal, portion.line())
         if (reason !== null) {
           outcomes.badLine(ordinal, reason.message, portion.raw())
           if (options.onBadLine === 'skip' && !reason.ends) continue
@@ -113,6 +123,11 @@ class Feeder {
     } finally {
       outcomes.ledger.read(this.ordinal - before)
     }
+  }
+
+  private noteLine(ordinal: number, line: number): void {
+    if (line !== this.nextLine) this.outcomes.places.begin(ordinal, this.source!.name, line)
+    this.nextLine = line + 1
   }
 
   private async keepPace(pace: Pace): Promise<void> {

@@ -3,6 +3,7 @@ import {readdir, stat} from 'node:fs/promises'
 import {join} from 'node:path'
 
 import {SkkError} from '../../errors.js'
+import type {Reader} from './reader.js'
 
 /** One file to read, or standard input. */
 export type Source = {
@@ -11,6 +12,8 @@ export type Source = {
   bytes: number | null
   /** When a file was last changed, in epoch milliseconds. */
   modified: number | null
+  /** Makes the bytes, where they are in no file. */
+  open?(): Reader
 }
 
 export const STANDARD_INPUT = 'standard input'

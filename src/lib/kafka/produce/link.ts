@@ -25,6 +25,8 @@ export type LinkOptions = {
   acks: Acks
   journal: Witness | null
   stopping(): boolean
+  /** Told when a broker asks for a pause, which the connection keeps. */
+  onThrottled(ms: number): void
   /** Called once, when the cluster does not let us be idempotent. */
   onNotIdempotent(error: BrokerError): void
 }
@@ -67,7 +69,9 @@ export function linkTo(cluster: Cluster, options: LinkOptions): Link {
       return async (batch, timeoutMs) => {
         const {sending, cancel} = produce(leader, {topic, partition, acks, timeoutMs}, batch)
         try {
-          return await within(timeoutMs, sending)
+          const answer = await within(timeoutMs, sending)
+          options.onThrottled(answer.throttleMs)
+          return answer
         } catch (error) {
           // Whatever went wrong, an answer that still comes must not be taken for one to the next request.
           cancel()

@@ -8,6 +8,8 @@ import type {ProduceReport} from './run.js'
 export type ProduceSummary = Counts & {
   topic: string
   idempotent: boolean
+  /** For how long the brokers asked for a pause, to keep a quota. */
+  throttledMs: number
   /** Of the acknowledged records those that earlier runs have written. */
   resumed: number
   /** What this run wrote, or under `--dry-run` would: records, and the bytes of their batches before compression. */
@@ -15,9 +17,9 @@ export type ProduceSummary = Counts & {
 }
 
 export function summaryOf(topic: string, report: ProduceReport): ProduceSummary {
-  const {read, acked, rejected, unknown, unsent, idempotent, resumed} = report
+  const {read, acked, rejected, unknown, unsent, idempotent, throttledMs, resumed} = report
   const partitions = [...report.partitions].map(([partition, written]) => ({partition, ...written}))
-  return {topic, read, acked, rejected, unknown, unsent, idempotent, resumed, partitions}
+  return {topic, read, acked, rejected, unknown, unsent, idempotent, throttledMs, resumed, partitions}
 }
 
 /** Why the run is not a success: of several causes the gravest, which is an unknown outcome, then what ended the run, then single records. */

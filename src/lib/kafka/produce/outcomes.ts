@@ -7,6 +7,8 @@ import {Ledger} from './ledger.js'
 import {Places} from './places.js'
 import {LineFile, ReportFile} from './report-file.js'
 
+const SAMPLE_BYTES = 256 * 1024
+
 export type OutcomeOptions = {
   /** Where to write what became of each record; null for nowhere. */
   reportPath: string | null
@@ -20,6 +22,10 @@ export type OutcomeOptions = {
 export class Outcomes {
   readonly ledger = new Ledger()
   readonly places = new Places()
+  /** For how long the brokers asked for a pause. */
+  throttledMs = 0
+  /** The beginning of the first large batch, for an estimate. */
+  sample: Buffer | null = null
   readonly partitions: Map<number, {records: number; bytes: number}>
   private readonly report: ReportFile | null
   private readonly rejects: LineFile | null
@@ -57,6 +63,8 @@ export class Outcomes {
     const entry = this.partitions.get(partition)!
     entry.records += batch.count
     entry.bytes += batch.writer.size
+    if (this.sample === null && batch.writer.size > SAMPLE_BYTES)
+      this.sample = Buffer.from(batch.writer.section.subarray(0, SAMPLE_BYTES))
   }
 
   delivered(delivery: Delivery, partition: number): void {

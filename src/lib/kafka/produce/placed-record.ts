@@ -12,6 +12,8 @@ export const emptyRecord = (): PlacedRecord => ({
   valueStart: 0,
   valueEnd: 0,
   headers: null,
+  headersStart: 0,
+  headersEnd: 0,
   timestamp: Number.NaN,
   partition: -1,
 })

@@ -1,8 +1,10 @@
 import {HEADER_BYTES} from '../../records/batch.js'
 import {Batch} from './batch.js'
 
-/** Of records that are read and not yet acknowledged. */
-const POOL_BYTES = 32 * 1024 * 1024
+/** Of records that are read and not yet acknowledged, where a batch is open in every partition. */
+const KEYED_BYTES = 32 * 1024 * 1024
+/** As many batches keep every partition of a few brokers busy while more is read. */
+const PLACES = 10
 const MAX_BATCH_BYTES = 1_000_000
 const MIN_BATCH_BYTES = 32 * 1024
 
@@ -11,6 +13,7 @@ export class Pool {
   /** What a batch holds, header included. */
   readonly batchBytes: number
   private readonly free: Batch[] = []
+  private readonly size: number
   private left: number
 
   /**
@@ -18,9 +21,10 @@ export class Pool {
    * nearly empty (performance.md §1.2a).
    */
   constructor({partitions, keyed, maxBatchBytes}: {partitions: number; keyed: boolean; maxBatchBytes: number}) {
-    const share = keyed ? Math.max(MIN_BATCH_BYTES, Math.floor(POOL_BYTES / (2 * partitions))) : MAX_BATCH_BYTES
+    const share = keyed ? Math.max(MIN_BATCH_BYTES, Math.floor(KEYED_BYTES / (2 * partitions))) : MAX_BATCH_BYTES
     this.batchBytes = Math.min(share, MAX_BATCH_BYTES, maxBatchBytes)
-    this.left = Math.max(Math.floor(POOL_BYTES / this.batchBytes), keyed ? 2 * partitions : 4)
+    this.size = keyed ? Math.max(PLACES, 2 * partitions) : PLACES
+    this.left = this.size
   }
 
   /** A batch with room for a record of that `largestSize`; null until one is given back. */
@@ -54,6 +58,6 @@ export class Pool {
   }
 
   private places(bytes: number): number {
-    return Math.min(Math.ceil(bytes / this.batchBytes), Math.floor(POOL_BYTES / this.batchBytes))
+    return Math.min(Math.ceil(bytes / this.batchBytes), this.size)
   }
 }

@@ -24,6 +24,8 @@ export type Portion = {
   next(record: PlacedRecord): boolean
   /** Where the record, or bad line, that `next` came to begins in its input. */
   offset(): number
+  /** Its line, where that is not one more than the last one's. */
+  line?(): number
   /** The bytes that it came from. */
   raw(): Buffer
 }
@@ -34,4 +36,21 @@ export type ReadInputs = (inputs: readonly Source[], events: ReadEvents, signal:
 export type ReadEvents = {
   /** Told once of an input whose lines end in CR LF. */
   onCarriageReturn(source: Source): void
+}
+
+/** The same inputs so many times in a row, each time as inputs of their own. */
+export function repeated(read: ReadInputs, times: number): ReadInputs {
+  return async function* readAgain(inputs, events, signal) {
+    let before = 0
+    for (let time = 0; time < times && !signal.aborted; time++) {
+      let bytesRead = 0
+      const again = inputs.map((source) => ({...source}))
+      for await (const portion of read(again, events, signal)) {
+        bytesRead = portion.bytesRead
+        portion.bytesRead += before
+        yield portion
+      }
+      before += bytesRead
+    }
+  }
 }

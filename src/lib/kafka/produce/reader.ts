@@ -18,6 +18,7 @@ export type Reader = {
 
 /** Opens an input; one whose name ends in `.gz` is decompressed. Its errors are SkkError (local I/O). */
 export async function openReader(source: Source, signal: AbortSignal): Promise<Reader> {
+  if (source.open) return source.open()
   if (source.name === STANDARD_INPUT) return streamReader(source, process.stdin, signal)
   if (source.bytes !== null && !source.name.endsWith('.gz')) return fileReader(source, signal)
   const file = createReadStream(source.name, {highWaterMark: STREAM_BYTES})

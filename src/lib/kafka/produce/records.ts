@@ -1,7 +1,9 @@
 import type {Header, RecordInput} from '../../records/batch.js'
 import {encodeHeaders} from '../../records/batch-writer.js'
 import {EnvelopeError, readEnvelope, writeEnvelope} from '../../records/envelope.js'
+import {EnvelopeScanner} from '../../records/envelope-scanner.js'
 import type {ParseLine} from './lines.js'
+import type {PlacedRecord} from './placed-record.js'
 import {BadLineError} from './portion.js'
 
 /** What is the same for every record. */
@@ -38,7 +40,7 @@ export function lineParser({
   const encodedHeaders = encodeHeaders(headers)
   const keyLength = key?.length ?? 0
   return (bytes, start, end, record) => {
-    record.headers = encodedHeaders
+    setHeaders(record, encodedHeaders)
     record.timestamp = timestamp ?? Number.NaN
     record.partition = partition ?? -1
     record.key = key
@@ -73,6 +75,13 @@ function indexOf(wanted: Buffer, bytes: Buffer, start: number, end: number): num
 const isSame = (wanted: Buffer, bytes: Buffer, start: number, end: number): boolean =>
   wanted.length === end - start && wanted.compare(bytes, start, end) === 0
 
+/** Gives a record headers that `encodeHeaders` made. */
+export function setHeaders(record: PlacedRecord, encoded: Buffer | null): void {
+  record.headers = encoded
+  record.headersStart = 0
+  record.headersEnd = encoded?.length ?? 0
+}
+
 /** The line that `lineParser` makes that record of. */
 export function lineOf({keySeparator, nullValue}: LineFormat): (record: RecordInput) => Buffer {
   return ({key, value}) => {
@@ -85,8 +94,14 @@ export function lineOf({keySeparator, nullValue}: LineFormat): (record: RecordIn
 export const envelopeOf = (record: RecordInput): Buffer => writeEnvelope(record)
 
 /** Lines as envelopes (product.md, "The record envelope"). */
-export function recordParser({headers, timestamp, partition, keepPartition}: RecordFormat): ParseLine {
+export function recordParser({headers, timestamp = null, partition, keepPartition}: RecordFormat): ParseLine {
+  const scanner = new EnvelopeScanner()
   return (bytes, start, end, record) => {
+    if (headers.length === 0 && scanner.scan(bytes, start, end, record)) {
+      if (timestamp !== null) record.timestamp = timestamp
+      record.partition = partition ?? (keepPartition ? scanner.partition : -1)
+      return
+    }
     const envelope = strictEnvelope(bytes.subarray(start, end))
     record.key = envelope.key
     record.keyStart = 0
@@ -94,7 +109,7 @@ export function recordParser({headers, timestamp, partition, keepPartition}: Rec
     record.value = envelope.value
     record.valueStart = 0
     record.valueEnd = envelope.value?.length ?? 0
-    record.headers = encodeHeaders(headers.length === 0 ? envelope.headers : [...envelope.headers, ...headers])
+    setHeaders(record, encodeHeaders(headers.length === 0 ? envelope.headers : [...envelope.headers, ...headers]))
     record.timestamp = timestamp ?? envelope.timestamp ?? Number.NaN
     record.partition = partition ?? (keepPartition ? (envelope.partition ?? -1) : -1)
   }

@@ -1,3 +1,4 @@
+import {SkkError} from '../../errors.js'
 import type {Compression} from '../../records/compression.js'
 import {anyBroker, type Cluster} from '../cluster.js'
 import {LATEST} from '../requests/list-offsets.js'
@@ -15,6 +16,7 @@ import {type OutcomeOptions, Outcomes} from './outcomes.js'
 import type {Rate} from './pace.js'
 import type {ReadEvents, ReadInputs} from './portion.js'
 import {Producer} from './producer.js'
+import type {ProduceProgress} from './progress-line.js'
 import {readEarlierRuns} from './resume.js'
 import {openToken, type Token, type TokenOptions} from './token.js'
 
@@ -30,6 +32,8 @@ export type ProduceOptions = OutcomeOptions & {
   topic: string
   inputs: readonly Source[]
   read: ReadInputs
+  /** How many times the inputs are read. */
+  repeat: number
   /** Whether the records have keys: many partitions are then written at once. */
   keyed: boolean
   compression: Compression
@@ -55,8 +59,8 @@ export type ProduceEvents = ReadEvents & {
   onNotIdempotent(): void
   /** A resumed run waits so long for requests that are still on their way. */
   onWaiting(ms: number): void
-  /** After each portion of input: the counts so far, bytes read of all inputs, and of how many, if known. */
-  onProgress(counts: Counts, bytesRead: number, totalBytes: number | null): void
+  /** After each portion of input. */
+  onProgress(progress: ProduceProgress): void
 }
 
 export type ProduceReport = Counts & {
@@ -67,6 +71,10 @@ export type ProduceReport = Counts & {
   /** By partition what was acknowledged, or under `dryRun` placed: records, and their bytes as they are sent. */
   partitions: Map<number, {records: number; bytes: number}>
   idempotent: boolean
+  /** For how long the brokers asked for a pause, to keep a quota. */
+  throttledMs: number
+  /** Some encoded records, for an estimate; null when there were too few. */
+  sample: Buffer | null
   /** Of the acknowledged records those that earlier runs have written. */
   resumed: number
   /** What an earlier run with the same token means: `none`, it was gone on with, or it had done everything already. */
@@ -106,6 +114,8 @@ const nothingToDo = ({lanes}: Prepared): ProduceReport => ({
   failure: null,
   partitions: new Map(lanes.map(({partition}) => [partition, {records: 0, bytes: 0}])),
   idempotent: true,
+  throttledMs: 0,
+  sample: null,
   resumed: 0,
   earlier: 'done',
   resumable: false,
@@ -122,18 +132,21 @@ async function run(
   const lanes = token === null ? all : all.slice(0, token.partitions)
   const coverage = token?.found === 'unfinished' ? await earlierRuns(cluster, options, events, all, token) : null
   let idempotent = options.acks === 'all'
+  const outcomes = new Outcomes(options, lanes)
   const link = linkTo(cluster, {
     ...options,
     maxBatchBytes,
     requestTimeoutMs,
     journal: token?.journal ?? null,
     stopping: () => signal.aborted,
+    onThrottled: (ms) => {
+      outcomes.throttledMs += ms
+    },
     onNotIdempotent: () => {
       idempotent = false
       events.onNotIdempotent()
     },
   })
-  const outcomes = new Outcomes(options, lanes)
   const producer = new Producer({
     lanes,
     keyed: options.keyed,
@@ -155,6 +168,8 @@ async function run(
     failure: producer.failure ?? failure,
     partitions: outcomes.partitions,
     idempotent,
+    throttledMs: outcomes.throttledMs,
+    sample: outcomes.sample,
     resumed,
     earlier: coverage === null ? 'none' : 'unfinished',
     resumable: false,
@@ -179,13 +194,19 @@ async function prepare(cluster: Cluster, topic: string): Promise<Prepared> {
   const broker = await anyBroker(cluster)
   const [ends, configs, {clusterId}] = await Promise.all([
     offsetsAt(cluster, topic, partitions, LATEST),
-    readConfigs(broker, topic, ['max.message.bytes']),
+    readConfigs(broker, topic, ['max.message.bytes']).catch(unknownApi),
     metadata(broker, [topic]),
   ])
   const lanes = partitions
     .map(({partition}) => newLane(partition, ends.get(partition) ?? 0))
     .sort((a, b) => a.partition - b.partition)
   return {lanes, maxBatchBytes: Number(configs?.[0]?.value ?? DEFAULT_MAX_MESSAGE_BYTES), clusterId: clusterId ?? ''}
+}
+
+/** Some that speak Kafka's protocol have no configurations. */
+function unknownApi(error: unknown): null {
+  if (error instanceof SkkError && error.code === 'UNSUPPORTED') return null
+  throw error
 }
 
 /** Waits for what is under way; once stopped, not for long. */
