@@ -1,5 +1,5 @@
 /**
- * What skk costs beside programs that do the same, printed as ratios and never asserted: 5 rounds, in each of which the two
+ * What skk costs beside programs that do the same, printed as ratios and never asserted: 5 or 7 rounds, in each of which the two
  * alternate on the same machine, and the median of the rounds' ratios. Times of a busy machine mean nothing, such ratios do.
  *
  * Yardsticks, and where their sources are:
@@ -11,26 +11,34 @@
  * - Apache Kafka 3.9 (KRaft, one node, default heap): github.com/apache/kafka.
  * - `node -e 0`: what any Node program costs at least.
  *
- * `consume` is skk's own: SKK_BENCH_ROUNDS (7) rounds over SKK_BENCH_MILLIONS (5) of records, and over one million without a goal, where
- * start-up is a third. kcat -J and -f write less than the envelope and the template hold.
+ * `consume` and `produce` are skk's own: SKK_BENCH_ROUNDS (7) rounds over SKK_BENCH_MILLIONS (5) of records, and over one million
+ * without a goal, where start-up is a third. kcat -J and -f write less than the envelope and the template hold. The goals of `produce`
+ * are those of its table in produce.ts; `consume` at most as long as kcat, with --json 0.7 times as long, in at most 200 MB.
  *
- * Goals: producing at most 2.5 times the mock in at most 200 MB, consuming at most 2 times Kafka, Metadata at most 500 ms after
- * `local start`; on Node 20 `--version` at most 2.5 and `topics list` at most 4.5 times bare Node; `consume` at most as long
- * as kcat, with --json 0.7 times as long, in at most 200 MB.
+ * Goals of the others: producing at most 2.5 times the mock in at most 200 MB, consuming at most 2 times Kafka, Metadata at most 500 ms
+ * after `local start`; on Node 20 `--version` at most 2.5 and `topics list` at most 4.5 times bare Node.
  */
 import {consume} from './consume.js'
 import {consuming} from './consuming.js'
+import {produce} from './produce.js'
 import {producing} from './producing.js'
 import type {Figure} from './rounds.js'
 import {localStart, startUp} from './starting.js'
 
-const all: Record<string, () => Promise<Figure[]>> = {producing, consuming, consume, local: localStart, startup: startUp}
+const all: Record<string, () => Promise<Figure[]> | AsyncGenerator<Figure>> = {
+  producing,
+  produce,
+  consuming,
+  consume,
+  local: localStart,
+  startup: startUp,
+}
 
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(all)
 for (const name of names) {
   const measure = all[name]
   if (!measure) throw new Error(`"${name}" is none of ${Object.keys(all).join(', ')}`)
-  for (const {what, figure, goal, details} of await measure()) {
+  for await (const {what, figure, goal, details} of await measure()) {
     process.stdout.write(`${what.padEnd(84)} ${figure.padStart(8)}   goal ${goal.padEnd(8)} ${details}\n`)
   }
 }

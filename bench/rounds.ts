@@ -1,5 +1,6 @@
 import {type ChildProcess, spawn} from 'node:child_process'
 import {readFileSync} from 'node:fs'
+import {readFile} from 'node:fs/promises'
 
 /** One line of the report. */
 export type Figure = {what: string; figure: string; goal: string; details: string}
@@ -40,6 +41,25 @@ export async function timed(command: string, args: readonly string[], env?: Node
   return performance.now() - started
 }
 
+/** Wall time in milliseconds, and the most memory that was in use at once. */
+export type Run = {wall: number; peakMiB: number}
+
+const LOOK_EVERY_MS = 20
+
+/** The same with the peak of its memory, which Linux keeps for as long as the process lives. */
+export async function timedRun(command: string, args: readonly string[], env?: NodeJS.ProcessEnv): Promise<Run> {
+  const started = performance.now()
+  let peakMiB = 0
+  await output(command, args, env, (pid) => {
+    const look = setInterval(async () => {
+      const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
+      peakMiB = Math.max(peakMiB, Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024)
+    }, LOOK_EVERY_MS)
+    return () => clearInterval(look)
+  })
+  return {wall: performance.now() - started, peakMiB}
+}
+
 export type Times = {wall: number; cpu: number}
 
 /**
@@ -57,7 +77,12 @@ export async function timedByShell(command: string, args: readonly string[], env
 }
 
 /** Resolves to its standard error. */
-function output(command: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<string> {
+function output(
+  command: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = process.env,
+  watch: (pid: number) => () => void = () => () => {},
+): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {stdio: ['ignore', 'ignore', 'pipe'], env})
     let errors = ''
@@ -65,7 +90,9 @@ function output(command: string, args: readonly string[], env: NodeJS.ProcessEnv
       errors += text
     })
     child.once('error', reject)
+    const unwatch = watch(child.pid!)
     child.once('close', (code) => {
+      unwatch()
       if (code === 0) resolve(errors)
       else reject(new Error(`${command} ${args.join(' ')}: exit ${code}\n${errors}`))
     })

@@ -10,12 +10,12 @@ export const CLI = join(import.meta.dirname, '../bin/run.js')
 export type Stack = {
   pid: number
   plaintextBootstrap: string
-  createTopic(name: string): Promise<void>
+  createTopic(name: string, partitions?: number): Promise<void>
   deleteTopic(name: string): Promise<void>
   stop(): Promise<void>
 }
 
-/** `skk local` on the Node that is measured, on free ports and in a home of its own. Topics have four partitions. */
+/** `skk local` on the Node that is measured, on free ports and in a home of its own. Topics have four partitions unless it is said otherwise. */
 export async function startStack(): Promise<Stack> {
   const home = await emptyHome()
   const ports = ['--port', '0', '--plaintext-port', '0', '--http-port', '0']
@@ -27,7 +27,7 @@ export async function startStack(): Promise<Stack> {
   return {
     pid,
     plaintextBootstrap,
-    createTopic: (name) => topics('create', name, '--partitions', '4'),
+    createTopic: (name, partitions = 4) => topics('create', name, '--partitions', String(partitions)),
     deleteTopic: (name) => topics('delete', name, '--yes'),
     async stop() {
       await end(child)
