@@ -14,8 +14,9 @@ const RETRY_MS = 200
 /** However long the loop may wait altogether: one request that hangs is not to hide that nothing is answered. */
 const REQUEST_MS = 15_000
 
-/** Of one answer; all leaders together are asked for at most twice as much at a time. */
-const MAX_BYTES = 8 * 1024 * 1024
+/** Of one answer, and of one answer of each leader together. Twice as much is in memory: the next ones are on their way. */
+const MAX_BYTES = 4 * 1024 * 1024
+const ALL_BYTES = 12 * 1024 * 1024
 const MIN_BYTES = 1024 * 1024
 const PARTITION_MAX_BYTES = 1024 * 1024
 
@@ -92,7 +93,7 @@ export async function fetchSpans(cluster: Cluster, spans: readonly Span[], optio
 
 const isOver = (loop: Loop): boolean => loop.over || loop.signal.aborted
 
-const maxBytes = (leaders: number): number => Math.max(MIN_BYTES, Math.min(MAX_BYTES, Math.floor((2 * MAX_BYTES) / leaders)))
+const maxBytes = (leaders: number): number => Math.max(MIN_BYTES, Math.min(MAX_BYTES, Math.floor(ALL_BYTES / leaders)))
 
 function leaderByPartition({cluster, topic}: Loop): Map<number, number> {
   return new Map(cluster.findTopicPartitionMetadata(topic).map(({partitionId, leader}) => [partitionId, leader]))
