@@ -2,11 +2,11 @@ import {type FileHandle, open} from 'node:fs/promises'
 
 import {SkkError} from '../../errors.js'
 
-/** Where consumed records go. Each write resolves when its bytes are taken, and may then be changed. */
+/** Where consumed records go. Each write resolves when all its parts are taken, which may then be changed. */
 export type Output = {
   /** Whether nothing was written there before. */
   isEmpty: boolean
-  write(bytes: Buffer): Promise<void>
+  write(...parts: Buffer[]): Promise<void>
   close(): Promise<void>
 }
 
@@ -27,14 +27,16 @@ export function standardOutput(signal: AbortSignal): Output {
   signal.addEventListener('abort', () => setTimeout(giveUp, process.stdout.writable ? GRACE_MS : 0), {once: true})
   return {
     isEmpty: true,
-    write: (bytes) =>
+    write: (...parts) =>
       new Promise((resolve, reject) => {
         if (over) {
           reject(untaken())
           return
         }
         waiting.add(reject)
-        process.stdout.write(bytes, (error) => {
+        const last = parts.pop() ?? Buffer.alloc(0)
+        for (const part of parts) process.stdout.write(part)
+        process.stdout.write(last, (error) => {
           if (error) return
           waiting.delete(reject)
           resolve()
@@ -55,7 +57,7 @@ export async function fileOutput(path: string): Promise<Output> {
 }
 
 /**
- * Writes to `file`, which is `length` bytes long and stands at its end. Where a write fails, what it wrote of its bytes is taken back:
+ * Writes to `file`, which is `length` bytes long and stands at its end. Where a write fails, what it wrote of its parts is taken back:
  * the file never ends within a record.
  */
 export function appendingTo(file: FileHandle, path: string, length: number): Output & {length(): number} {
@@ -63,15 +65,15 @@ export function appendingTo(file: FileHandle, path: string, length: number): Out
   return {
     isEmpty: length === 0,
     length: () => end,
-    async write(bytes) {
+    async write(...parts) {
       try {
-        await file.writeFile(bytes)
+        for (const part of parts) await file.writeFile(part)
       } catch (error) {
         // Devices have no length to cut; the failed write is what is told.
         await file.truncate(end).catch(() => {})
         throw unwritable(path, error as NodeJS.ErrnoException)
       }
-      end += bytes.length
+      for (const part of parts) end += part.length
     },
     async close() {
       await file.close().catch((error) => {

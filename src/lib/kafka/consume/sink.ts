@@ -68,8 +68,9 @@ export function createSink({format, filter, limit, output}: SinkOptions): Sink {
     writing.catch(() => {})
   }
   const send = async (sent: Load): Promise<void> => {
-    if (sent.buffer.at > 0) await output.write(sent.buffer.written())
-    if (sent.large) await output.write(sent.large)
+    // In one: what fails in part is written in no part, and is no progress.
+    const parts = [sent.buffer.written(), ...(sent.large ? [sent.large] : [])].filter(({length}) => length > 0)
+    if (parts.length > 0) await output.write(...parts)
     written += sent.records
     for (const [partition, offset] of sent.positions) done.set(partition, offset)
     sent.positions.clear()

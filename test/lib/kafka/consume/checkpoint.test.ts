@@ -63,6 +63,22 @@ describe('a checkpoint', () => {
     expect(await readFile(output, 'utf8')).toBe('a\nB\n')
   })
 
+  it('counts nothing of a write that fails in part', async () => {
+    const {output, open} = await place()
+    const checkpoint = await open()
+    await checkpoint.output.write(Buffer.from('a\n'))
+
+    const failed = checkpoint.output.write(Buffer.from('b\n'), 'no buffer' as never, null as never)
+    await expect(failed).rejects.toMatchObject({code: 'OUTPUT_FAILED', exitCode: 9})
+    await checkpoint.save(new Map([[0, 1]]))
+    await checkpoint.close()
+
+    expect(await readFile(output, 'utf8')).toBe('a\n')
+    const again = await open()
+    await again.close()
+    expect(again.output.isEmpty).toBe(false)
+  })
+
   it('is not fooled by the half of a newer one', async () => {
     const {path, open, run} = await place()
     await run('a\n', 1)

@@ -36,8 +36,8 @@ function sink(options: Options = {}) {
   const written: string[] = []
   const output = {
     isEmpty: true,
-    write: async (bytes: Buffer) => {
-      written.push(bytes.toString())
+    write: async (...parts: Buffer[]) => {
+      written.push(Buffer.concat(parts).toString())
     },
     close: async () => {},
   }
@@ -139,6 +139,18 @@ describe('a sink', () => {
 
     expect(written.join('')).toBe('a\nb\nc\n')
     expect(counts().written).toBe(3)
+  })
+
+  it('writes small batches and a large one after them in one, which is written as a whole or not at all', async () => {
+    const {take, flush, written, counts, progress} = sink()
+
+    await take(await batch(['small']))
+    await take(await batch(['x'.repeat(200_000)], {baseOffset: 1}))
+    await flush()
+
+    expect(written.map(({length}) => length)).toEqual(['small\n'.length + 200_001])
+    expect(counts().written).toBe(2)
+    expect([...progress()]).toEqual([[0, 2]])
   })
 
   it('moves on over batches of which nothing is seen', async () => {
