@@ -18,7 +18,7 @@ export type CommandLine = {
   numbers(to: number): Promise<string>
   file(content: string | Buffer): Promise<string>
   stored(topic: string): Promise<Counted[]>
-  verdict(topic: string, sent: number): Promise<Verdict>
+  verdict(topic: string, sent: number, options?: {resumed?: boolean}): Promise<Verdict>
   stop(): Promise<void>
 }
 
@@ -49,7 +49,7 @@ export async function commandLine(): Promise<CommandLine> {
     numbers: (to) => file(numbered(0, to)),
     file,
     stored,
-    verdict: async (topic, sent) => judge(await stored(topic), sent),
+    verdict: async (topic, sent, options) => judge(await stored(topic), sent, options),
     async stop() {
       await stack.stop()
       await home.remove()

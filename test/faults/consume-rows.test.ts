@@ -1,9 +1,11 @@
 import {once} from 'node:events'
 import {readFile} from 'node:fs/promises'
 import {join} from 'node:path'
+import {fileURLToPath} from 'node:url'
 
 import {afterAll, afterEach, beforeAll, describe, expect, it} from 'vitest'
 
+import {run} from '../engines/processes.js'
 import {stack} from '../support/stack.js'
 import {wireClient} from '../support/wire-client.js'
 import {type CommandLine, commandLine, numbered} from './command-line.js'
@@ -16,6 +18,7 @@ afterEach(() => cli.stack.heal())
 afterAll(() => cli?.stop())
 
 const RECORDS = 20_000
+const RUN = fileURLToPath(new URL('../../bin/run.js', import.meta.url))
 
 /** A topic with the numbers from 0, spread over three partitions. */
 async function filled(flags?: string): Promise<string> {
@@ -103,6 +106,20 @@ it('17: the disk is full: exit 9', async () => {
   expect(stderr).toMatch(/error: .*\/dev\/full/)
 })
 
+it('17: the disk is full under a checkpoint: exit 9, and the same line completes the file', async () => {
+  const topic = await filled()
+  const output = join(cli.home.directory, 'work', 'full')
+  const line = ['consume', topic, '--output-file', output, '--checkpoint', `${output}.checkpoint`]
+  // What a disk says with ENOSPC, a limit of the shell says with EFBIG: at 20 KiB.
+  const limited = `trap '' XFSZ; ulimit -f 40; exec '${process.execPath}' '${RUN}' "$@"`
+
+  const ended = await run('bash', ['-c', limited, 'bash', ...line], {env: cli.home.env})
+
+  expect([ended.code, ended.stderr]).toEqual([9, expect.stringContaining('error: ')])
+  expect(await cli.run(line.join(' '))).toMatchObject({code: 0})
+  expect(sorted(await readFile(output, 'utf8'))).toBe(numbered(0, RECORDS))
+})
+
 it.each([
   ['18', 'SIGINT', 130],
   ['19', 'SIGTERM', 143],
@@ -151,6 +168,21 @@ it('28: all brokers vanish: exit 5 after the timeout, and what was written stays
   expect(sorted(await readFile(output, 'utf8'))).toBe(numbered(0, RECORDS))
 })
 
+it('28: all brokers vanish under a checkpoint: exit 5, and the same line goes on', async () => {
+  const topic = await filled()
+  const output = join(cli.home.directory, 'work', 'vanish-checkpoint')
+  const line = `consume ${topic} -o ${output} --checkpoint ${output}.checkpoint --timeout 3s`
+  const {id} = cli.stack.fault({api: 'Fetch', action: 'drop', skip: 1})
+  const reading = cli.start(line)
+  await expect.poll(() => cli.stack.local.faults.list().find((fault) => fault.id === id)!.hits).toBeGreaterThan(0)
+  down()
+
+  expect((await reading.ended).code).toBe(5)
+  await cli.stack.heal()
+  expect((await cli.run(line)).code).toBe(0)
+  expect(sorted(await readFile(output, 'utf8'))).toBe(numbered(0, RECORDS))
+})
+
 it('29: another consumer joins the group, and leaves it: no record is lost', async () => {
   const topic = await filled()
   const reading = cli.start(`consume ${topic} --group shared --follow --from beginning`)
@@ -192,14 +224,15 @@ function collected(stream: NodeJS.ReadableStream): () => string[] {
 
 describe('30: retention has passed the offset', () => {
   const reading = async () => {
-    const {plaintextBootstrap} = await stack({apiProfile: 'wide'})
+    const local = await stack({apiProfile: 'wide'})
+    const {plaintextBootstrap} = local
     const flags = `--bootstrap ${plaintextBootstrap} --auth none`
     await cli.run(`topics create gone --config max.message.bytes=4000 ${flags}`)
     await cli.run(`produce gone --file ${await cli.numbers(RECORDS)} ${flags}`)
     const client = await wireClient(plaintextBootstrap!)
     const pass = (offset: number) =>
       client.request(21, 1, {topics: [{name: 'gone', partitions: [{partitionIndex: 0, offset}]}], timeoutMs: 1_000})
-    return {flags, pass}
+    return {flags, pass, local}
   }
 
   it('before it begins: exit 9, and what is left begins where', async () => {
@@ -211,5 +244,24 @@ describe('30: retention has passed the offset', () => {
     expect(code).toBe(9)
     expect(stderr).toContain('5000')
     expect((await cli.run(`consume gone ${flags}`)).stdout).toBe(numbered(5_000, RECORDS))
+  })
+
+  it('while it reads: exit 9 with --on-gap fail, and the size of the gap with skip', async () => {
+    const {flags, pass, local} = await reading()
+    // Each fetch is late, and retention is faster.
+    local.faults.add({api: 1, action: 'delay', when: 'before', ms: 1_500, times: 1})
+    const failing = cli.start(`consume gone ${flags}`)
+    await expect.poll(() => local.faults.list()[0]!.hits, {interval: 5}).toBe(1)
+    await pass(5_000)
+    expect(await failing.ended).toMatchObject({code: 9, stderr: expect.stringContaining('5000')})
+
+    local.faults.clear()
+    local.faults.add({api: 1, action: 'delay', when: 'before', ms: 1_500, times: 1})
+    const skipping = cli.start(`consume gone --on-gap skip ${flags}`)
+    await expect.poll(() => local.faults.list()[0]!.hits, {interval: 5}).toBe(1)
+    await pass(7_000)
+    const {code, stdout, stderr} = await skipping.ended
+    expect([code, stdout]).toEqual([0, numbered(7_000, RECORDS)])
+    expect(stderr).toContain('2000 offsets from 5000 on are gone')
   })
 })
