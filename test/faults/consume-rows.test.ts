@@ -18,6 +18,8 @@ afterEach(() => cli.stack.heal())
 afterAll(() => cli?.stop())
 
 const RECORDS = 20_000
+/** A program takes its time on a busy machine. */
+const LONG = {timeout: 60_000, interval: 5}
 const RUN = fileURLToPath(new URL('../../bin/run.js', import.meta.url))
 
 /** A topic with the numbers from 0, spread over three partitions. */
@@ -149,14 +151,12 @@ it('28: all brokers vanish: exit 5 after the timeout, and what was written stays
   const topic = await filled()
   const output = join(cli.home.directory, 'work', 'vanish')
   const reading = cli.start(`consume ${topic} --follow --from beginning --timeout 3s -o ${output}`)
-  await expect
-    .poll(() =>
-      readFile(output, 'utf8').then(
-        (text) => text.split('\n').length - 1,
-        () => 0,
-      ),
+  const lines = () =>
+    readFile(output, 'utf8').then(
+      (text) => text.split('\n').length - 1,
+      () => 0,
     )
-    .toBe(RECORDS)
+  await expect.poll(lines, LONG).toBe(RECORDS)
   down()
   const started = performance.now()
 
@@ -174,7 +174,7 @@ it('28: all brokers vanish under a checkpoint: exit 5, and the same line goes on
   const line = `consume ${topic} -o ${output} --checkpoint ${output}.checkpoint --timeout 3s`
   const {id} = cli.stack.fault({api: 'Fetch', action: 'drop', skip: 1})
   const reading = cli.start(line)
-  await expect.poll(() => cli.stack.local.faults.list().find((fault) => fault.id === id)!.hits).toBeGreaterThan(0)
+  await expect.poll(() => cli.stack.local.faults.list().find((fault) => fault.id === id)!.hits, LONG).toBeGreaterThan(0)
   down()
 
   expect((await reading.ended).code).toBe(5)
@@ -192,8 +192,9 @@ it('29: another consumer joins the group, and leaves it: no record is lost', asy
   const theirs = collected(other.child.stdout!)
   let written = RECORDS
   const write = async () => {
-    await cli.run(`produce ${topic}`, {input: numbered(written, written + 300)})
-    written += 300
+    // Enough for a batch in each partition.
+    await cli.run(`produce ${topic}`, {input: numbered(written, written + 3_000)})
+    written += 3_000
   }
   const missing = () => {
     const seen = new Set([...ours(), ...theirs()])
@@ -251,14 +252,14 @@ describe('30: retention has passed the offset', () => {
     // Each fetch is late, and retention is faster.
     local.faults.add({api: 1, action: 'delay', when: 'before', ms: 1_500, times: 1})
     const failing = cli.start(`consume gone ${flags}`)
-    await expect.poll(() => local.faults.list()[0]!.hits, {interval: 5}).toBe(1)
+    await expect.poll(() => local.faults.list()[0]!.hits, LONG).toBe(1)
     await pass(5_000)
     expect(await failing.ended).toMatchObject({code: 9, stderr: expect.stringContaining('5000')})
 
     local.faults.clear()
     local.faults.add({api: 1, action: 'delay', when: 'before', ms: 1_500, times: 1})
     const skipping = cli.start(`consume gone --on-gap skip ${flags}`)
-    await expect.poll(() => local.faults.list()[0]!.hits, {interval: 5}).toBe(1)
+    await expect.poll(() => local.faults.list()[0]!.hits, LONG).toBe(1)
     await pass(7_000)
     const {code, stdout, stderr} = await skipping.ended
     expect([code, stdout]).toEqual([0, numbered(7_000, RECORDS)])

@@ -66,7 +66,7 @@ describe('1: a broker dies', () => {
     const running = cli.start(`produce ${topic} --delivery-timeout 2s`, {input: {silent: true}})
     running.child.stdin!.write(numbered(0, 100))
     await happened(id, 1)
-    await expect.poll(() => cli.stored(topic).then(({length}) => length)).toBe(100)
+    await expect.poll(() => cli.stored(topic).then(({length}) => length), {timeout: 60_000}).toBe(100)
     down()
     running.child.stdin!.end(numbered(100, 200))
 
