@@ -11,8 +11,9 @@ export default defineConfig({
     reporters: ['default', './test/support/counts-reporter.ts'],
     // Half of the time goes into waiting for processes and timers.
     maxWorkers: Math.max(4, availableParallelism()),
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // What hangs is told late, but a machine ten times slower fails nothing.
+    testTimeout: 90_000,
+    hookTimeout: 90_000,
     env: {NO_COLOR: '1', AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true'},
   },
 })

@@ -9,7 +9,7 @@ import {text} from 'node:stream/consumers'
 import {fileURLToPath} from 'node:url'
 
 import {BaseCommand} from '../lib/base-command.js'
-import {SkkError} from '../lib/errors.js'
+import {EXIT, type Failure, SkkError} from '../lib/errors.js'
 
 type Demo = {records: number; sha256: string; delivered: number; seconds: number}
 
@@ -38,14 +38,14 @@ export default class DemoCommand extends BaseCommand<typeof DemoCommand> {
       this.note('A throw-away MSK Serverless on this machine, on free ports:')
       isRunning = true
       await skk('local', 'start', '--port', '0', '--plaintext-port', '0', '--http-port', '0')
-      this.note('A cluster of your own, as on AWS:')
+      this.note('\nA cluster of your own, as on AWS:')
       await skk('clusters', 'create', 'shop', '--use', '--yes')
       await skk('topics', 'create', 'orders', '--partitions', '3')
-      this.note('10,000 orders in, with IAM, and out again:')
+      this.note('\n10,000 orders in, with IAM, and out again:')
       await skk('produce', 'orders', '--file', file)
       await skk('consume', 'orders', '--output-file', back)
       const result = await compare(ORDERS, back)
-      this.note('A Lambda function that the topic feeds, through an event-source mapping:')
+      this.note('\nA Lambda function that the topic feeds, through an event-source mapping:')
       await skk('functions', 'deploy', shownPath(HANDLER))
       await skk('esm', 'attach', '--function', FUNCTION, '--topic', 'orders', '--batch-size', '5000', '--retry')
       await untilDelivered(dir)
@@ -54,6 +54,7 @@ export default class DemoCommand extends BaseCommand<typeof DemoCommand> {
       const delivered = await countDelivered(dir, result.records)
       await skk('local', 'stop')
       const seconds = (Date.now() - started) / 1000
+      this.note('')
       this.log(
         `${result.records} records in, ${result.records} records out, the same bytes: sha256 ${result.sha256} (lines sorted)`,
       )
@@ -77,11 +78,16 @@ export default class DemoCommand extends BaseCommand<typeof DemoCommand> {
     if (exitCode === 0) return
     throw new SkkError(`\`skk ${args.join(' ')}\` ended with exit code ${exitCode}`, {
       code: 'DEMO_FAILED',
-      exit: 'unavailable',
+      exit: failureWith(exitCode),
       hint: 'Read what it said above, and run `skk demo` again.',
     })
   }
 }
+
+/** A step's own exit code is the demo's: that of a full disk is 9 there, too. */
+const FAILURES = Object.keys(EXIT).filter((name): name is Failure => name !== 'ok' && name !== 'bug')
+
+const failureWith = (exitCode: number | null): Failure => FAILURES.find((failure) => EXIT[failure] === exitCode) ?? 'unavailable'
 
 /** Runs this very skk with a home of its own, so that nothing of the user's is read or changed. */
 function runSkk(

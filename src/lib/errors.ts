@@ -17,6 +17,12 @@ export const EXIT = {
 
 export type Failure = Exclude<keyof typeof EXIT, 'ok' | 'bug'>
 
+/** The failure that ends with that exit code; undefined for 0, 1 and what is none of ours. */
+export const failureWith = (exitCode: number | null): Failure | undefined =>
+  (Object.keys(EXIT) as (keyof typeof EXIT)[]).find(
+    (name): name is Failure => name !== 'ok' && name !== 'bug' && EXIT[name] === exitCode,
+  )
+
 export type FailureDetails = {
   /** Stable and upper-case, such as `TOPIC_NOT_FOUND`; part of the JSON contract. */
   code: string

@@ -19,6 +19,16 @@ async function person(): Promise<Home> {
 
 const json = ({stdout}: Ended): any => JSON.parse(stdout)
 
+/** Holds port 9098 until the test ends, unless somebody else on this machine does already. */
+async function takeUsualPort(): Promise<void> {
+  const holder = createServer()
+  const held = await new Promise<boolean>((resolve, reject) => {
+    holder.once('error', (error: NodeJS.ErrnoException) => (error.code === 'EADDRINUSE' ? resolve(false) : reject(error)))
+    holder.listen(9098, '127.0.0.1', () => resolve(true))
+  })
+  if (held) onTestFinished(() => void holder.close())
+}
+
 describe('skk local', () => {
   it('starts in the background, answers, and is used by whoever has no other context', async () => {
     const home = await person()
@@ -118,8 +128,17 @@ describe('skk local', () => {
     const {port} = holder.address() as {port: number}
 
     const refused = await skk(['local', 'start', '--port', String(port), '--plaintext-port', '0', '--http-port', '0'], {home})
+    await takeUsualPort()
+    const moved = await skk(['local', 'start', '--plaintext-port', '0', '--http-port', '0'], {home})
+    const again = await skk(['local', 'start'], {home})
 
     expect(refused).toMatchObject({code: 6, stderr: expect.stringContaining(`port ${port} is taken`)})
+    expect(moved.code).toBe(0)
+    const [, chosen] = /^port 9098 was taken, the brokers with IAM listen on (\d+)$/m.exec(moved.stderr) ?? []
+    expect(moved.stdout).toContain(`127.0.0.1:${chosen} `)
+    expect(moved.stderr).not.toMatch(/port (9092|9911) was taken/)
+    // Which ports were taken when it started says nothing about now.
+    expect(again).toMatchObject({code: 0, stderr: expect.not.stringContaining('was taken')})
   })
 
   it('has no plaintext port when only certain keys exist, unless one is asked for', async () => {
@@ -134,9 +153,28 @@ describe('skk local', () => {
     const kcat = await skk(['local', 'env', '--format', 'kcat'], {home})
     const topics = await skk(['topics', 'list'], {home})
 
+    expect(started.stderr).toBe('')
     expect(json(started).plaintextBootstrap).toBeNull()
     expect(kcat.code).toBe(2)
     expect(topics.code).toBe(0)
+  })
+
+  it.skipIf(process.platform === 'win32')('says in the background too what is wrong with the file of keys', async () => {
+    const home = await person()
+    const file = join(home.directory, 'iam.json')
+    const policy = {
+      Version: '2012-10-17',
+      Statement: [{Effect: 'Allow', Action: '*', Resource: '*', Condition: {Bool: {'aws:SecureTransport': 'true'}}}],
+    }
+    await writeFile(file, JSON.stringify({principals: [{name: 'ann', accessKeyId: 'ANN', secretAccessKey: 's', policy}]}), {
+      mode: 0o644,
+    })
+
+    const started = await skk(['local', 'start', '--port', '0', '--http-port', '0', '--iam', file], {home})
+
+    expect(started.code).toBe(0)
+    expect(started.stderr).toContain(`warning: "${file}" holds secrets and other users may read or change it`)
+    expect(started.stderr).toMatch(/warning: .*principals\[0\]\.policy\.Statement\[0\]: conditions are not evaluated here/)
   })
 
   it('speaks TLS with an authority of its own, which the context knows', async () => {
@@ -154,7 +192,18 @@ describe('skk local', () => {
   it('asks before it deletes everything', async () => {
     const home = await person()
 
+    expect(await skk(['local', 'reset', '--yes', '--json'], {home})).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('"reset": false'),
+      stderr: expect.stringMatching(/^there is nothing in /),
+    })
+    await skk(['local', 'start', ...FREE_PORTS], {home})
+
     expect(await skk(['local', 'reset'], {home})).toMatchObject({code: 2, stderr: expect.stringContaining('--yes')})
-    expect(await skk(['local', 'reset', '--dry-run'], {home})).toMatchObject({code: 0})
+    expect(await skk(['local', 'reset', '--dry-run'], {home})).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/^would delete /),
+    })
+    expect(await skk(['local', 'status'], {home})).toMatchObject({code: 0})
   })
 })

@@ -22,12 +22,10 @@ describe('without a terminal', () => {
   })
 
   it('a silent pipe is not waited for', async () => {
-    const started = Date.now()
-
+    // The pipe stays open for as long as the command runs: only one that does not wait for it ends.
     const {code} = await skk(['ask'], {home, program, input: {silent: true}})
 
     expect(code).toBe(2)
-    expect(Date.now() - started).toBeLessThan(5_000)
   })
 
   it('a confirmation needs --yes, and the hint keeps what was typed', async () => {

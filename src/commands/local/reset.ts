@@ -1,3 +1,5 @@
+import {existsSync} from 'node:fs'
+
 import {BaseCommand, confirmationFlags, dataDirFlag, dryRunFlag} from '../../lib/base-command.js'
 import {SkkError} from '../../lib/errors.js'
 import {runningStack, stopStack} from '../../lib/local/control.js'
@@ -12,6 +14,10 @@ export default class LocalReset extends BaseCommand<typeof LocalReset> {
 
   async run(): Promise<{reset: boolean; dataDir: string}> {
     const dataDir = this.localDataDir()
+    if (!existsSync(dataDir)) {
+      this.note(`there is nothing in "${dataDir}"`)
+      return {reset: false, dataDir}
+    }
     if (this.flags['dry-run']) {
       this.note(`would delete "${dataDir}"`)
       return {reset: false, dataDir}

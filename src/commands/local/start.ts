@@ -56,7 +56,9 @@ export default class LocalStart extends BaseCommand<typeof LocalStart> {
     }
     if (this.flags.foreground) return this.foreground(dataDir)
     const args = ['local', 'start', '--foreground', ...this.argv]
-    return this.present(await startInBackground(process.argv[1]!, args, dataDir))
+    const {stack, warnings} = await startInBackground(process.argv[1]!, args, dataDir)
+    for (const warning of warnings) this.warn(warning)
+    return this.present(stack, this.movedPorts(stack))
   }
 
   /** Its result is printed when the stack answers, not when it ends. */
@@ -66,9 +68,9 @@ export default class LocalStart extends BaseCommand<typeof LocalStart> {
       const local = await startLocal(this.options(dataDir))
       this.onStop(() => local.stop())
       for (const warning of local.warnings) this.warn(warning)
-      if (isBackground()) reportReady()
+      if (isBackground()) reportReady(local.warnings)
       else {
-        const started = await this.present(local)
+        const started = await this.present(local, this.movedPorts(local))
         if (this.jsonEnabled()) this.logJson(started)
       }
       await local.stopRequested
@@ -104,7 +106,7 @@ export default class LocalStart extends BaseCommand<typeof LocalStart> {
   }
 
   /** Makes the context `local` and says what to use. Under --json the result is the one line on standard output. */
-  private async present(stack: Stack): Promise<Started> {
+  private async present(stack: Stack, moved: readonly string[] = []): Promise<Started> {
     const isDefaultDir = this.flags['data-dir'] === undefined
     const name = 'local'
     const {current} = await saveContext(this.config.configDir, name, {
@@ -116,7 +118,7 @@ export default class LocalStart extends BaseCommand<typeof LocalStart> {
     this.log(`MSK API    ${stack.endpoint}`)
     this.log(`cluster    ${stack.clusterArn}`)
     if (stack.ca) this.log(`CA         ${stack.ca}`)
-    for (const moved of this.movedPorts(stack)) this.note(moved)
+    for (const text of moved) this.note(text)
     if (current !== name)
       this.note(`the current context stays "${current}"; use the stack with \`--context local\` or \`skk contexts use local\``)
     this.next('skk topics create orders')

@@ -48,9 +48,9 @@ export default class TopicsAlter extends BaseCommand<typeof TopicsAlter> {
       for (const name of names) {
         try {
           const {partitions} = await requireTopic(cluster, name)
-          refuseFewer(name, partitions.length, change.partitions)
-          await alterTopic(cluster, name, change, {dryRun, timeoutMs: kafka.timeoutMs})
-          results.push({name, status: dryRun ? 'would alter' : 'altered'})
+          const open = stillOpen(name, partitions.length, change)
+          if (open) await alterTopic(cluster, name, open, {dryRun, timeoutMs: kafka.timeoutMs})
+          results.push({name, status: open ? (dryRun ? 'would alter' : 'altered') : 'unchanged'})
         } catch (error) {
           results.push({name, status: 'failed', error: asSkkError(error, kafka)})
         }
@@ -90,13 +90,15 @@ export default class TopicsAlter extends BaseCommand<typeof TopicsAlter> {
   }
 }
 
-function refuseFewer(name: string, have: number, wanted: number | undefined): void {
-  if (wanted === undefined || wanted > have) return
-  throw new SkkError(
-    `topic "${name}" has ${have} partitions${wanted === have ? ' already' : ', and they can only become more'}`,
-    {
+/** What of the change is still to be made; null when nothing is. Throws SkkError (usage) when there would be fewer partitions. */
+function stillOpen(name: string, have: number, {partitions, configs}: TopicChange): TopicChange | null {
+  if (partitions !== undefined && partitions < have) {
+    throw new SkkError(`topic "${name}" has ${have} partitions, and they can only become more`, {
       code: 'INVALID_PARTITIONS',
-      exit: wanted === have ? 'conflict' : 'usage',
-    },
-  )
+      exit: 'usage',
+      hint: `Create another topic with \`skk topics create TOPIC --partitions ${partitions}\`, and produce to that one.`,
+    })
+  }
+  if (partitions !== have) return {configs, ...(partitions !== undefined && {partitions})}
+  return Object.keys(configs).length > 0 ? {configs} : null
 }

@@ -107,7 +107,11 @@ const OUTCOMES: Readonly<Record<number, {code: string; exit: Failure; hint?: str
   24: {code: 'INVALID_GROUP', exit: 'usage'},
   25: {code: 'GROUP_IN_USE', exit: 'conflict'},
   37: {code: 'INVALID_PARTITIONS', exit: 'usage'},
-  38: {code: 'INVALID_REPLICATION_FACTOR', exit: 'usage'},
+  38: {
+    code: 'INVALID_REPLICATION_FACTOR',
+    exit: 'usage',
+    hint: 'Leave out `--replication-factor`; on MSK Serverless it is always 3.',
+  },
   39: {code: 'INVALID_REPLICA_ASSIGNMENT', exit: 'usage'},
   40: {code: 'INVALID_CONFIG', exit: 'usage'},
   42: {code: 'INVALID_REQUEST', exit: 'usage'},

@@ -44,9 +44,12 @@ export function unreachable(chain: readonly Error[], target: Named, attempts: re
 function silent(where: string, target: Named, chain: readonly Error[]): SkkError {
   const closed = chain.some(({name, message}) => name === 'KafkaJSConnectionClosedError' || /closed/i.test(message))
   const what = closed ? 'closed the connection' : 'does not answer'
-  const wishes = [...(target.tls ? [] : ['`--tls`']), ...(target.auth === 'iam' ? [] : ['`--auth iam`'])]
+  const wishes = [
+    ...(target.tls ? [] : ['`--tls` if that port speaks TLS']),
+    ...(target.auth === 'iam' ? [] : ['`--auth iam` if it asks for a login']),
+  ]
   const hint =
-    wishes.length > 0 ? `If that port asks for it, use ${wishes.join(' or ')}; otherwise try again.` : 'Try again in a moment.'
+    wishes.length > 0 ? `Use ${wishes.join(', ')}; \`skk doctor\` tells more.` : 'Try again, or let `skk doctor` tell more.'
   return unavailable(`${where} ${what}${target.auth === 'iam' ? ' (SASL or Kafka)' : ''}`, hint, chain)
 }
 

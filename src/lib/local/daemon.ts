@@ -6,15 +6,22 @@ import {EXIT, type Failure, SkkError} from '../errors.js'
 import {LOG_FILE, prepareDataDir, readStack, type Stack} from './data-dir.js'
 
 /** What a background stack tells its parent, once: that it answers, or why it could not start. */
-type Report = {ready: true} | {error: {code: string; message: string; exitCode: number; hint?: string}}
+type Report =
+  | {ready: true; warnings: readonly string[]}
+  | {error: {code: string; message: string; exitCode: number; hint?: string}}
 
 const START_MS = 30_000
 
 /**
  * Runs `node SCRIPT ...ARGS`, which must call `reportReady` or `reportFailure`, detached from this terminal, and waits for that.
- * Its standard error goes to `stack.log` in the data directory. Resolves to what the stack wrote about itself; throws its SkkError.
+ * Its standard error goes to `stack.log` in the data directory. Resolves to what the stack wrote about itself, and its
+ * warnings; throws its SkkError.
  */
-export async function startInBackground(script: string, args: readonly string[], dataDir: string): Promise<Stack> {
+export async function startInBackground(
+  script: string,
+  args: readonly string[],
+  dataDir: string,
+): Promise<{stack: Stack; warnings: readonly string[]}> {
   await prepareDataDir(dataDir)
   const log = await open(join(dataDir, LOG_FILE), 'a', 0o600)
   const child = spawn(process.execPath, [script, ...args], {
@@ -27,7 +34,7 @@ export async function startInBackground(script: string, args: readonly string[],
     if ('error' in report) throw asSkkError(report.error)
     const stack = await readStack(dataDir)
     if (!stack) throw new Error('the stack reported that it is ready but left no state file')
-    return stack
+    return {stack, warnings: report.warnings}
   } finally {
     if (child.connected) child.disconnect()
     child.unref()
@@ -69,8 +76,8 @@ function asSkkError({code, message, exitCode, hint}: Extract<Report, {error: unk
 export const isBackground = (): boolean => process.send !== undefined
 
 /** Tells the waiting parent, and lets it go. */
-export function reportReady(): void {
-  send({ready: true})
+export function reportReady(warnings: readonly string[]): void {
+  send({ready: true, warnings})
 }
 
 export function reportFailure(error: SkkError): void {

@@ -191,8 +191,36 @@ describe('topics alter', () => {
   it('never takes partitions away', async () => {
     await run('topics create shrinking --partitions 3')
 
-    expect(await run('topics alter shrinking --partitions 2')).toMatchObject({code: 2})
-    expect(await run('topics alter shrinking --partitions 3')).toMatchObject({code: 6})
+    expect(await run('topics alter shrinking --partitions 2')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('`skk topics create TOPIC --partitions 2`'),
+    })
+  })
+
+  it('that asks for what is already so changes nothing, and is content', async () => {
+    await run('topics create wide-enough --partitions 3')
+
+    expect(await run('topics alter wide-enough --partitions 3')).toMatchObject({
+      code: 0,
+      stdout: 'unchanged topic "wide-enough"\n',
+    })
+    expect(await run('topics alter wide-enough --partitions 3 --config retention.ms=1000')).toMatchObject({
+      code: 0,
+      stdout: 'altered topic "wide-enough"\n',
+    })
+  })
+
+  it('with a key that MSK Serverless does not have names the flag that was typed', async () => {
+    const refused = (line: string) => run(`topics alter anything ${line}`)
+
+    expect(await refused('--config segment.ms=1')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('`--config segment.ms=…`'),
+    })
+    expect(await refused('--delete-config segment.ms')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('`--delete-config segment.ms`'),
+    })
   })
 
   it('needs something to change', async () => {

@@ -100,7 +100,7 @@ describe('DNS and TCP', () => {
     const [layer, exit, cause] = await failureOf({...plain(address), timeoutMs: 400})
 
     expect([layer, exit, cause]).toEqual(['tcp', 5, `"${address}" does not answer`])
-    expect(Date.now() - startedAt).toBeLessThan(2_000)
+    expect(Date.now() - startedAt).toBeLessThan(9_000)
   })
 
   it('packets to MSK Serverless that are dropped: only inside its VPC', () => {
@@ -372,7 +372,7 @@ describe('something else on the port', () => {
     const [layer, exit, cause] = await failureOf({...plain(address), timeoutMs: 300})
 
     expect([layer, exit, cause]).toEqual(['apiVersions', 5, `"${address}" takes connections but does not answer`])
-    expect(Date.now() - startedAt).toBeLessThan(2_000)
+    expect(Date.now() - startedAt).toBeLessThan(9_000)
   })
 
   it('that hangs up', async () => {

@@ -207,7 +207,8 @@ describe('socks5', () => {
       exitCode: 5,
       message: `the tunnel at "127.0.0.1:${port}" cannot reach "b-1.skk.test:9098": no answer`,
     })
-    expect(Date.now() - startedAt).toBeLessThan(10_000)
+    // 10 s, and what a busy machine needs to get there.
+    expect(Date.now() - startedAt).toBeLessThan(15_000)
   })
 })
 

@@ -10,7 +10,7 @@ import {
   UntagResourceCommand,
   UpdateEventSourceMappingCommand,
 } from '@aws-sdk/client-lambda'
-import {describe, expect, it} from 'vitest'
+import {describe, expect, it, vi} from 'vitest'
 
 import {lambdaClient, newFunction} from '../../../support/lambda.js'
 import {newMapping, stateOf, untilState} from '../../../support/mapped-topic.js'
@@ -52,11 +52,14 @@ describe('an event-source mapping', () => {
     expect((await client.send(new DeleteEventSourceMappingCommand({UUID: uuid}))).State).toBe('Deleting')
     expect((await stateOf(client, uuid!)).State).toBe('Deleting')
     await expect(create()).rejects.toMatchObject({name: 'ResourceConflictException'})
-    await new Promise((resolve) => setTimeout(resolve, 400))
-    await expect(stateOf(client, uuid!)).rejects.toMatchObject({
-      name: 'ResourceNotFoundException',
-      message: 'The resource you requested does not exist.',
-    })
+    await vi.waitFor(
+      () =>
+        expect(stateOf(client, uuid!)).rejects.toMatchObject({
+          name: 'ResourceNotFoundException',
+          message: 'The resource you requested does not exist.',
+        }),
+      {timeout: 30_000, interval: 50},
+    )
   })
 
   it('shows what it was given', async () => {
