@@ -9,7 +9,7 @@ import {text} from 'node:stream/consumers'
 import {fileURLToPath} from 'node:url'
 
 import {BaseCommand} from '../lib/base-command.js'
-import {EXIT, type Failure, SkkError} from '../lib/errors.js'
+import {failureWith, SkkError} from '../lib/errors.js'
 
 type Demo = {records: number; sha256: string; delivered: number; seconds: number}
 
@@ -78,16 +78,12 @@ export default class DemoCommand extends BaseCommand<typeof DemoCommand> {
     if (exitCode === 0) return
     throw new SkkError(`\`skk ${args.join(' ')}\` ended with exit code ${exitCode}`, {
       code: 'DEMO_FAILED',
-      exit: failureWith(exitCode),
+      // A full disk is 9 here, too.
+      exit: failureWith(exitCode) ?? 'unavailable',
       hint: 'Read what it said above, and run `skk demo` again.',
     })
   }
 }
-
-/** A step's own exit code is the demo's: that of a full disk is 9 there, too. */
-const FAILURES = Object.keys(EXIT).filter((name): name is Failure => name !== 'ok' && name !== 'bug')
-
-const failureWith = (exitCode: number | null): Failure => FAILURES.find((failure) => EXIT[failure] === exitCode) ?? 'unavailable'
 
 /** Runs this very skk with a home of its own, so that nothing of the user's is read or changed. */
 function runSkk(

@@ -45,6 +45,15 @@ describe('skk local', () => {
     expect(json(stopped)).toEqual({stopped: true, pid: json(again).pid})
   })
 
+  it('is started once by two that start it at the same time', async () => {
+    const home = await person()
+
+    const starts = await Promise.all([1, 2, 3].map(() => skk(['local', 'start', ...FREE_PORTS, '--json'], {home})))
+
+    expect(starts.map(({code}) => code)).toEqual([0, 0, 0])
+    expect(new Set(starts.map((started) => json(started).pid)).size).toBe(1)
+  })
+
   it('keeps topics and records until it is reset', async () => {
     const home = await person()
     await skk(['local', 'start', ...FREE_PORTS], {home})

@@ -32,7 +32,7 @@ export default class ClustersDelete extends BaseCommand<typeof ClustersDelete> {
     const {name, arn, state} = await findCluster(account, wanted)
     const result = (now: 'ACTIVE' | 'DELETING' | 'DELETED') => ({name, arn, state: now})
     if (this.flags['dry-run']) {
-      this.note(`would delete cluster "${arn}"`)
+      this.note(`would delete cluster "${name}", ${arn}`)
       return result('ACTIVE')
     }
     if (state !== 'DELETING') {

@@ -3,11 +3,14 @@ import {Flags} from '@oclif/core'
 import {BaseCommand, dataDirFlag, durationFlag} from '../../lib/base-command.js'
 import {saveContext} from '../../lib/contexts.js'
 import {SkkError} from '../../lib/errors.js'
-import {runningStack} from '../../lib/local/control.js'
+import {runningStack, stackWithin} from '../../lib/local/control.js'
 import {isBackground, reportFailure, reportReady, startInBackground} from '../../lib/local/daemon.js'
 import type {Stack} from '../../lib/local/data-dir.js'
 
 type Started = Pick<Stack, 'bootstrap' | 'endpoint' | 'clusterArn' | 'dataDir' | 'pid'> & {plaintextBootstrap: string | null}
+
+/** How long a start that came a moment earlier may take until it answers. */
+const OTHER_START_MS = 15_000
 
 const port = (description: string) => Flags.integer({description, min: 0, max: 65_535, helpValue: '<port>'})
 
@@ -50,15 +53,24 @@ export default class LocalStart extends BaseCommand<typeof LocalStart> {
   async run(): Promise<Started | undefined> {
     const dataDir = this.localDataDir()
     const running = await runningStack(dataDir)
-    if (running) {
-      this.note(`the stack is already running with pid ${running.pid}`)
-      return this.present(running)
-    }
+    if (running) return this.alreadyRunning(running)
     if (this.flags.foreground) return this.foreground(dataDir)
     const args = ['local', 'start', '--foreground', ...this.argv]
-    const {stack, warnings} = await startInBackground(process.argv[1]!, args, dataDir)
-    for (const warning of warnings) this.warn(warning)
-    return this.present(stack, this.movedPorts(stack))
+    try {
+      const {stack, warnings} = await startInBackground(process.argv[1]!, args, dataDir)
+      for (const warning of warnings) this.warn(warning)
+      return this.present(stack, this.movedPorts(stack))
+    } catch (error) {
+      const isInUse = error instanceof SkkError && error.code === 'DATA_DIR_IN_USE'
+      const other = isInUse ? await stackWithin(dataDir, OTHER_START_MS) : undefined
+      if (other) return this.alreadyRunning(other)
+      throw error
+    }
+  }
+
+  private alreadyRunning(stack: Stack): Promise<Started> {
+    this.note(`the stack is already running with pid ${stack.pid}`)
+    return this.present(stack)
   }
 
   /** Its result is printed when the stack answers, not when it ends. */

@@ -11,7 +11,11 @@ export type Lambda = {client: LambdaClient; access: Access}
 /** Opens a client of the Lambda API; `access.endpointUrl` is Lambda's. Close it. Throws SkkError (usage) without a region. */
 export async function openLambda(access: Access): Promise<Lambda> {
   if (!access.region) {
-    throw new SkkError('no region chosen', {code: 'REGION_MISSING', exit: 'usage', hint: 'Pass `--region`, or set AWS_REGION.'})
+    throw new SkkError('no region chosen', {
+      code: 'REGION_MISSING',
+      exit: 'usage',
+      hint: 'Pass `--region` or set AWS_REGION; for a cluster of the local stack pass `--context local`.',
+    })
   }
   const {LambdaClient} = await import('@aws-sdk/client-lambda')
   const client = new LambdaClient({

@@ -293,7 +293,11 @@ async function sendOnce<T>(access: Access, send: Send<T>, maxAttempts = 3): Prom
 
 function requireRegion({region}: Access): string {
   if (region) return region
-  throw new SkkError('no region chosen', {code: 'REGION_MISSING', exit: 'usage', hint: 'Pass `--region`, or set AWS_REGION.'})
+  throw new SkkError('no region chosen', {
+    code: 'REGION_MISSING',
+    exit: 'usage',
+    hint: 'Pass `--region` or set AWS_REGION; for a cluster of the local stack pass `--context local`.',
+  })
 }
 
 const endpointOf = ({endpointUrl, region}: Access): string =>

@@ -14,7 +14,17 @@ export async function runningStack(dataDir: string): Promise<Stack | undefined> 
   return health?.pid === stack.pid ? stack : undefined
 }
 
-/** The same, where the command is of no use without it. Throws SkkError (not found). */
+/** The stack that another command is just starting on that data directory, as soon as it answers; undefined after `timeoutMs`. */
+export async function stackWithin(dataDir: string, timeoutMs: number): Promise<Stack | undefined> {
+  const deadline = Date.now() + timeoutMs
+  for (;;) {
+    const stack = await runningStack(dataDir)
+    if (stack || Date.now() > deadline) return stack
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}
+
+/** `runningStack`, where the command is of no use without it. Throws SkkError (not found). */
 export async function requireRunningStack(dataDir: string): Promise<Stack> {
   const stack = await runningStack(dataDir)
   if (stack) return stack

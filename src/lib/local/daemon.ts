@@ -2,7 +2,7 @@ import {type ChildProcess, spawn} from 'node:child_process'
 import {open} from 'node:fs/promises'
 import {join} from 'node:path'
 
-import {EXIT, type Failure, SkkError} from '../errors.js'
+import {failureWith, SkkError} from '../errors.js'
 import {LOG_FILE, prepareDataDir, readStack, type Stack} from './data-dir.js'
 
 /** What a background stack tells its parent, once: that it answers, or why it could not start. */
@@ -66,10 +66,7 @@ function firstReport(child: ChildProcess, dataDir: string): Promise<Report> {
 }
 
 function asSkkError({code, message, exitCode, hint}: Extract<Report, {error: unknown}>['error']): SkkError {
-  const exit = (Object.keys(EXIT) as (keyof typeof EXIT)[]).find(
-    (name) => EXIT[name] === exitCode && name !== 'ok' && name !== 'bug',
-  )
-  return new SkkError(message, {code, exit: (exit ?? 'unavailable') as Failure, ...(hint !== undefined && {hint})})
+  return new SkkError(message, {code, exit: failureWith(exitCode) ?? 'unavailable', ...(hint !== undefined && {hint})})
 }
 
 /** Whether this process was started by `startInBackground`. */

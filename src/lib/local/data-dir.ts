@@ -1,6 +1,7 @@
 import {randomBytes} from 'node:crypto'
-import {lstat, mkdir, open, readdir, readFile, rm, rmdir} from 'node:fs/promises'
+import {lstat, mkdir, readdir, readFile, rm, rmdir, stat, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
+import {setTimeout as sleep} from 'node:timers/promises'
 
 import {SkkError} from '../errors.js'
 import {processIdentity} from '../process-identity.js'
@@ -48,8 +49,12 @@ const ENTRIES: readonly string[] = [
   'mappings.json',
   'destinations',
 ]
-/** What `writeAtomically` may leave behind when it is killed. */
-const TEMPORARY = /^(meta|stack|clusters|mappings)\.json\.tmp$/
+/** What `writeAtomically` and `removeStale` may leave behind when they are killed. */
+const TEMPORARY = /^((meta|stack|clusters|mappings)\.json\.tmp|lock\.takeover)$/
+
+const RETRY_MS = 50
+/** Nobody needs that long to remove a file. */
+const GUARD_MS = 10_000
 
 /** The version of the files in a data directory. A stack refuses one that it does not know. */
 const FORMAT = 1
@@ -64,8 +69,7 @@ export async function prepareDataDir(dir: string): Promise<void> {
 export async function claimDataDir(dir: string): Promise<void> {
   await prepareDataDir(dir)
   const meta = await readJson(join(dir, META))
-  if (meta === undefined) await writeAtomically(join(dir, META), `${JSON.stringify({format: FORMAT})}\n`)
-  else if ((meta as {format: unknown}).format !== FORMAT) {
+  if (meta !== undefined && (meta as {format: unknown}).format !== FORMAT) {
     throw new SkkError(`the data in "${dir}" was made by another version of skk`, {
       code: 'DATA_DIR_FORMAT',
       exit: 'conflict',
@@ -73,6 +77,7 @@ export async function claimDataDir(dir: string): Promise<void> {
     })
   }
   await takeLock(dir)
+  if (meta === undefined) await writeAtomically(join(dir, META), `${JSON.stringify({format: FORMAT})}\n`)
 }
 
 /** `--data-dir` may be typed wrongly: we neither fill nor empty a directory that is somebody's work. */
@@ -96,16 +101,20 @@ async function takeLock(dir: string): Promise<void> {
     identity: await processIdentity(process.pid),
     nonce: randomBytes(8).toString('hex'),
   })
-  for (let attempt = 0; attempt < 2; attempt++) {
+  for (let attempt = 0; attempt < 60; attempt++) {
     try {
-      const file = await open(path, 'wx', 0o600)
-      await file.writeFile(mine)
-      await file.close()
+      await writeFile(path, mine, {flag: 'wx', mode: 0o600})
       return
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
     }
-    const holder = (await readJson(path)) as {pid: number; identity: string} | undefined
+    const text = await readFile(path, 'utf8').catch(() => '')
+    const holder = parsed(text) as {pid: number; identity: string} | undefined
+    // Between its making and its filling it is empty: somebody else is starting, or was killed right there.
+    if (!holder && attempt < 20) {
+      await sleep(RETRY_MS)
+      continue
+    }
     if (holder && (await processIdentity(holder.pid)) === holder.identity) {
       throw new SkkError(`"${dir}" is used by the stack with pid ${holder.pid}`, {
         code: 'DATA_DIR_IN_USE',
@@ -113,9 +122,29 @@ async function takeLock(dir: string): Promise<void> {
         hint: 'Run `skk local status` to see it, or pass another `--data-dir`.',
       })
     }
-    await rm(path, {force: true})
+    await removeStale(path, text)
   }
   throw new SkkError(`the lock of "${dir}" is contended`, {code: 'DATA_DIR_IN_USE', exit: 'conflict'})
+}
+
+/** Removes the lock if it still says `stale`. One at a time, so that none removes what another has just put in its place. */
+async function removeStale(path: string, stale: string): Promise<void> {
+  const guard = `${path}.takeover`
+  try {
+    await writeFile(guard, '', {flag: 'wx', mode: 0o600})
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    const since = await stat(guard).catch(() => undefined)
+    // Whoever made it was killed before it could remove it.
+    if (since && Date.now() - since.mtimeMs > GUARD_MS) await rm(guard, {force: true})
+    else await sleep(RETRY_MS)
+    return
+  }
+  try {
+    if ((await readFile(path, 'utf8').catch(() => undefined)) === stale) await rm(path, {force: true})
+  } finally {
+    await rm(guard, {force: true})
+  }
 }
 
 /** Leaves the directory to the next stack. */
@@ -140,10 +169,18 @@ export async function resetDataDir(dir: string): Promise<void> {
 
 async function readJson(path: string): Promise<unknown> {
   try {
-    return JSON.parse(await readFile(path, 'utf8'))
+    return parsed(await readFile(path, 'utf8'))
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT' || error instanceof SyntaxError) return undefined
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
+  }
+}
+
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json)
+  } catch {
+    return undefined
   }
 }
 

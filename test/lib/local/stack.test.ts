@@ -1,4 +1,4 @@
-import {mkdtemp, readFile, rm, stat, symlink, writeFile} from 'node:fs/promises'
+import {mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile} from 'node:fs/promises'
 import {createServer} from 'node:net'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
@@ -6,7 +6,7 @@ import {Kafka, logLevel} from 'kafkajs'
 import {describe, expect, it, onTestFinished} from 'vitest'
 
 import {runningStack} from '../../../src/lib/local/control.js'
-import {resetDataDir} from '../../../src/lib/local/data-dir.js'
+import {claimDataDir, resetDataDir} from '../../../src/lib/local/data-dir.js'
 import {renderEnv} from '../../../src/lib/local/env.js'
 import {stack, temporaryDataDir} from '../../support/stack.js'
 
@@ -60,6 +60,24 @@ describe('a data directory', () => {
     const second = await stack({dataDir})
 
     expect((await runningStack(dataDir))?.pid).toBe(second.pid)
+  })
+
+  it.each([
+    ['fresh', undefined],
+    ['left by a process that is gone', JSON.stringify({pid: process.pid, identity: 'an earlier process'})],
+    ['left half-made', ''],
+  ])('is claimed by one of many at the same time: %s', async (_, lock) => {
+    for (let round = 0; round < 3; round++) {
+      const dataDir = await temporaryDataDir()
+      await mkdir(dataDir, {recursive: true})
+      if (lock !== undefined) await writeFile(join(dataDir, 'lock'), lock)
+
+      const claims = await Promise.allSettled(Array.from({length: 8}, () => claimDataDir(dataDir)))
+
+      const refusals = claims.flatMap((claim) => (claim.status === 'rejected' ? [claim.reason.code] : []))
+      expect(refusals).toEqual(Array(7).fill('DATA_DIR_IN_USE'))
+      expect((await readdir(dataDir)).sort()).toEqual(['lock', 'meta.json'])
+    }
   })
 
   it('holds secrets that only its user reads', async () => {

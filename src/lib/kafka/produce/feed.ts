@@ -9,6 +9,9 @@ import type {ProduceEvents, ProduceOptions} from './run.js'
 
 /** Input that pauses for this long is sent as far as it has come. */
 const LINGER_MS = 50
+/** Input that comes steadily but slowly fills no batch for long: what was gathered waits no longer than this. */
+const MOST_LINGER_MS = 500
+const SLOW_BYTES = 256 * 1024
 
 /** A line that ended the run. */
 export type BadLine = {source: string; line: number; offset: number; reason: string}
@@ -157,14 +160,23 @@ class Feeder {
 
 const END = Symbol('end of the portion')
 
-/** Passes the portions on; whenever the next one is not there soon, what was gathered is sent. */
+/** Passes the portions on; whenever the next one is not there soon, and every now and then where they are small, what was gathered is sent. */
 async function* flushingPauses(portions: AsyncGenerator<Portion>, producer: Producer): AsyncGenerator<Portion> {
+  let [flushedAt, flushedBytes] = [performance.now(), 0]
+  const flush = (): void => {
+    producer.flush()
+    flushedAt = performance.now()
+  }
   try {
     for (;;) {
-      const linger = setTimeout(() => producer.flush(), LINGER_MS)
+      const linger = setTimeout(flush, LINGER_MS)
       const next = await portions.next().finally(() => clearTimeout(linger))
       if (next.done) return
       yield next.value
+      if (performance.now() - flushedAt <= MOST_LINGER_MS) continue
+      const {bytesRead} = next.value
+      if (bytesRead - flushedBytes < SLOW_BYTES) flush()
+      ;[flushedAt, flushedBytes] = [performance.now(), bytesRead]
     }
   } finally {
     await portions.return(undefined)

@@ -30,6 +30,25 @@ describe('producing', () => {
     expect(sorted(values)).toEqual(numbers(5_003).trim().split('\n'))
   })
 
+  it('sends what a steady trickle has gathered, without waiting for a full batch', async () => {
+    const {local} = await prepared()
+    let acked = 0
+    async function* trickle(): AsyncGenerator<Buffer> {
+      const end = Date.now() + 15_000
+      for (let i = 0; acked === 0 && Date.now() < end; i++) {
+        yield Buffer.from(`${i}\n`)
+        await new Promise((resolve) => setTimeout(resolve, 5))
+      }
+    }
+    const onProgress = (counts: {acked: number}): void => {
+      acked = counts.acked
+    }
+
+    await work(plaintext(local), (cluster) => produceText(cluster, trickle(), {}, {onProgress}))
+
+    expect(acked).toBeGreaterThan(0)
+  })
+
   it.each(['lose-request', 'lose-answer', 'swallow-answer'] as const)(
     'neither loses nor doubles a record when the network does %s',
     async (fault) => {
