@@ -9,7 +9,7 @@ const mayImport: Record<string, string[]> = {
   'lib/base-command.ts': ['lib/', '@oclif/core'],
   'lib/start.ts': ['lib/errors', 'lib/failures', 'lib/nearest', 'lib/output/', 'lib/shutdown', '@oclif/core'],
   'lib/help.ts': ['lib/errors', '@oclif/core'],
-  'lib/contexts': ['lib/contexts', 'lib/aws/', 'lib/errors', 'lib/limits', 'lib/nearest', 'lib/yaml-file', 'yaml'],
+  'lib/contexts': ['lib/contexts', 'lib/aws/', 'lib/errors', 'lib/limits', 'lib/nearest', 'lib/yaml-file'],
   'lib/kafka/': [
     'lib/kafka/',
     'lib/records/',

@@ -1,11 +1,11 @@
 import {execFile} from 'node:child_process'
 import {existsSync, readdirSync} from 'node:fs'
-import {mkdir, mkdtemp, readFile, rm, symlink} from 'node:fs/promises'
+import {cp, mkdir, mkdtemp, readFile, rm, symlink} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {dirname, join, resolve} from 'node:path'
 import {promisify} from 'node:util'
 
-import {afterAll, beforeAll, describe, expect, it} from 'vitest'
+import {afterAll, beforeAll, describe, expect, it, onTestFinished} from 'vitest'
 
 import {pathTo, stopStackOf} from './support/person.js'
 import {cleanHome, type Home, skk} from './support/skk.js'
@@ -147,3 +147,30 @@ async function licenceOf(place: string): Promise<string> {
 
 /** The licences of which one may be chosen; one that joins several with AND must be compatible as a whole, and is not taken apart. */
 const alternatives = (expression: string): string[] => expression.replace(/^\((.*)\)$/, '$1').split(' OR ')
+
+it.each(['bin/run.js', 'bin/check-node.js'])(
+  '%s says in one line which Node is needed, on one that is older',
+  async (program) => {
+    const older = "Object.defineProperty(process.versions, 'node', {value: '20.18.3'})"
+    const options = {env: {...process.env, NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(older)}`}}
+
+    const failure = await run(process.execPath, [program, 'topics', 'list'], options).catch((error) => error)
+
+    expect(failure).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringMatching(/^error: skk needs Node\.js 20\.19 or newer, this is .*\n$/),
+    })
+  },
+)
+
+it('npm i -g in a checkout without its packages says what comes first', async () => {
+  const checkout = await mkdtemp(join(tmpdir(), 'skk-checkout-'))
+  onTestFinished(() => rm(checkout, {recursive: true, force: true}))
+  const {prepare} = JSON.parse(await readFile('package.json', 'utf8')).scripts
+  for (const part of ['bin', 'scripts', 'package.json']) await cp(part, join(checkout, part), {recursive: true})
+
+  const failure = await run('sh', ['-c', prepare], {cwd: checkout}).catch((error) => error)
+
+  expect(failure).toMatchObject({code: 2, stderr: expect.stringContaining('hint:  Run `npm ci` first')})
+})

@@ -5,6 +5,7 @@ import {bootstrapBrokers, findCluster} from '../aws/msk.js'
 import type {Surroundings, Target} from '../contexts.js'
 import {isArn, isLoopbackUrl, parseBootstrap} from './addresses.js'
 import {type Context, readContexts, writePrivately} from './config-file.js'
+import {localStack} from './local-stack.js'
 
 const FRESH_MS = 5 * 60_000
 
@@ -32,10 +33,14 @@ export const bootstrapOf = async (target: Target): Promise<string[]> => (await l
  * Whether the cluster is that of any protected context, whatever named it: the same ARN, or one address in common. Brokers that
  * were looked up for a protected context's ARN before are compared too.
  */
-export async function isProtected(target: Target, {configDir}: Pick<Surroundings, 'configDir'>): Promise<boolean> {
+export async function isProtected(
+  target: Target,
+  {configDir, dataDir}: Pick<Surroundings, 'configDir' | 'dataDir'>,
+): Promise<boolean> {
   if (target.protected) return true
   const {contexts} = await readContexts(configDir)
-  const guarded = Object.values(contexts).filter((context) => context.protected)
+  const marked = Object.values(contexts).filter((context) => context.protected)
+  const guarded = await Promise.all(marked.map((context) => withStack(context, dataDir)))
   if (guarded.length === 0) return false
 
   const arn = target.cluster && !isArn(target.cluster) ? (await lookUp(target)).arn : target.cluster
@@ -46,6 +51,15 @@ export async function isProtected(target: Target, {configDir}: Pick<Surroundings
   if (theirs.length === 0) return false
   const ours = await bootstrapOf(target).catch(() => [])
   return ours.some((address) => theirs.includes(address.toLowerCase()))
+}
+
+/** A context of the local stack that names no cluster means the stack's own, with both of its doors. */
+async function withStack(context: Context, dataDir: string): Promise<Context> {
+  if (context.credentials !== 'local' || context.cluster || context.bootstrap) return context
+  const stack = await localStack(context.dataDir ?? join(dataDir, 'local')).catch(() => undefined)
+  if (!stack) return context
+  const bootstrap = [stack.bootstrap, stack.plaintextBootstrap].filter(Boolean).join(',')
+  return {...context, cluster: stack.clusterArn, bootstrap}
 }
 
 /** A context may hold an ARN, or a name in its region. */

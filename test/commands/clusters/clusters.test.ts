@@ -1,4 +1,4 @@
-import {afterAll, beforeAll, describe, expect, it} from 'vitest'
+import {afterAll, beforeAll, describe, expect, it, onTestFinished} from 'vitest'
 
 import {cleanHome, type Home, skk} from '../../support/skk.js'
 
@@ -163,4 +163,22 @@ describe('clusters delete', () => {
     expect(await clusters('delete guarded --yes')).toMatchObject({code: 2, stderr: expect.stringContaining('--confirm guarded')})
     expect(await clusters('delete guarded --confirm guarded')).toMatchObject({code: 0})
   })
+})
+
+it('a protected context of the local stack protects its cluster, whatever names it', async () => {
+  const own = await cleanHome()
+  onTestFinished(() => own.remove())
+  const {plaintextBootstrap} = await own.local()
+  await own.context('kept', {credentials: 'local', protected: true})
+  const ended = (...args: string[]) => skk(args, {home: own})
+  await ended('topics', 'create', 'orders')
+
+  const cluster = await ended('clusters', 'delete', 'local', '--context', 'kept', '--yes')
+  const topic = await ended('topics', 'delete', 'orders', '--context', 'local', '--yes')
+  const byAddress = await ended('topics', 'delete', 'orders', '--bootstrap', plaintextBootstrap!, '--auth', 'none', '--yes')
+  const confirmed = await ended('topics', 'delete', 'orders', '--confirm', 'orders')
+
+  expect(cluster).toMatchObject({code: 2, stderr: expect.stringContaining('--confirm local')})
+  expect([topic.code, byAddress.code]).toEqual([2, 2])
+  expect(confirmed.code).toBe(0)
 })

@@ -100,7 +100,7 @@ it('protection is found by ARN, by name in the region, and by an address in comm
   const configDir = join(directory, 'config')
   const under = async (context: object) => {
     await saveContext(configDir, 'production', {...context, protected: true})
-    return isProtected(target(), {configDir})
+    return isProtected(target(), {configDir, dataDir: configDir})
   }
 
   expect(await under({cluster: ARN})).toBe(true)
@@ -115,9 +115,9 @@ it("a bootstrap is protected when it was looked up for a protected context's ARN
   const configDir = join(directory, 'config')
   await saveContext(configDir, 'production', {cluster: ARN, protected: true})
   const byAddress = target({cluster: undefined, bootstrap: BROKERS})
-  expect(await isProtected(byAddress, {configDir})).toBe(false)
+  expect(await isProtected(byAddress, {configDir, dataDir: configDir})).toBe(false)
 
   await bootstrapOf(target({cluster: ARN}))
 
-  expect(await isProtected(byAddress, {configDir})).toBe(true)
+  expect(await isProtected(byAddress, {configDir, dataDir: configDir})).toBe(true)
 })
