@@ -1,4 +1,4 @@
-import {writeFile} from 'node:fs/promises'
+import {readFile, writeFile} from 'node:fs/promises'
 import {createServer} from 'node:net'
 import {join} from 'node:path'
 import {describe, expect, it, onTestFinished} from 'vitest'
@@ -166,6 +166,26 @@ describe('skk local', () => {
     expect(json(started).plaintextBootstrap).toBeNull()
     expect(kcat.code).toBe(2)
     expect(topics.code).toBe(0)
+  })
+
+  it('denies what a policy of --iam does not allow, and both sides say who may not do what where', async () => {
+    const home = await person()
+    const file = join(home.directory, 'iam.json')
+    const policy = {
+      Version: '2012-10-17',
+      Statement: [{Effect: 'Allow', Action: ['kafka-cluster:Connect', 'kafka-cluster:DescribeTopic'], Resource: '*'}],
+    }
+    await writeFile(file, JSON.stringify({principals: [{name: 'reader', accessKeyId: 'READER', secretAccessKey: 's', policy}]}), {
+      mode: 0o600,
+    })
+    const {clusterArn} = json(await skk(['local', 'start', '--port', '0', '--http-port', '0', '--iam', file, '--json'], {home}))
+    const what = `kafka-cluster:CreateTopic on ${clusterArn.replace(':cluster/', ':topic/')}/orders`
+
+    const denied = await skk(['topics', 'create', 'orders'], {home})
+
+    expect(denied).toMatchObject({code: 4, stderr: expect.stringContaining(`error: access key "READER" may not do ${what}\n`)})
+    const log = await readFile(join(home.dataDir, 'local', 'stack.log'), 'utf8')
+    expect(log).toContain(`denied arn:aws:iam::123456789012:user/reader ${what}\n`)
   })
 
   it.skipIf(process.platform === 'win32')('says in the background too what is wrong with the file of keys', async () => {
