@@ -22,9 +22,13 @@ const record: KafkaRecord = {
 
 describe('deadLetterQueue', () => {
   const sent: Record<string, unknown>[] = []
+  const bodies: string[] = []
+  const beside: unknown[] = []
   const sqs = createServer(async (request, response) => {
-    const {MessageBody} = (await request.setEncoding('utf8').toArray()).map((text) => JSON.parse(text))[0]
+    const {MessageBody, MessageAttributes} = JSON.parse((await request.setEncoding('utf8').toArray()).join(''))
+    bodies.push(MessageBody)
     sent.push(JSON.parse(MessageBody))
+    beside.push(MessageAttributes)
     const MD5OfMessageBody = createHash('md5').update(MessageBody).digest('hex')
     response.setHeader('content-type', 'application/x-amz-json-1.0').end(JSON.stringify({MessageId: '1', MD5OfMessageBody}))
   })
@@ -45,6 +49,33 @@ describe('deadLetterQueue', () => {
     const [{error, function: name, at, ...whole}] = sent as [Record<string, unknown>]
     assert.deepEqual(whole, record)
     assert.deepEqual([error, name, typeof at], [{name: 'Error', message: 'HTTP 422'}, 'local', 'string'])
+  })
+
+  it('tells beside the letter what it is about', async () => {
+    await deadLetterQueue(url, () => client, {attributesOf: ({offset}) => ({offset: String(offset)})})(record, new Error('x'))
+
+    assert.deepEqual(beside.at(-1), {offset: {DataType: 'String', StringValue: '42'}})
+  })
+
+  it('keeps elsewhere what the queue cannot take, and sends where', async () => {
+    const large = {...record, value: 'A'.repeat(1_100_000)}
+    const kept: unknown[] = []
+    const keepLarge = async (letter: object) => {
+      kept.push(letter)
+      return {stored: 'there'}
+    }
+
+    await deadLetterQueue(url, () => client, {keepLarge})(large, new Error('x'))
+    await deadLetterQueue(url, () => client, {keepLarge})(record, new Error('x'))
+
+    assert.deepEqual([kept.length, sent.at(-2)], [1, {stored: 'there'}])
+  })
+
+  it('sends no character that SQS refuses', async () => {
+    await deadLetterQueue(url, () => client)({...record, headers: [{'\uFFFE\uFFFFé': [1]}]}, new Error('\u0000\uD800'))
+
+    assert.doesNotMatch(bodies.at(-1)!, /[\u0000-\u001F\uD800-\uDFFF\uFFFE\uFFFF]/)
+    assert.deepEqual(sent.at(-1)!['headers'], [{'\uFFFE\uFFFFé': [1]}])
   })
 
   it('refuses a record that the queue cannot take, and does without a queue by refusing all', async () => {
