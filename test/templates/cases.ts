@@ -5,6 +5,7 @@
 export const cases: readonly {template: string; set?: Record<string, string>}[] = [
   {template: 'pattern-4'},
   {template: 'pattern-4', set: {auth: 'bearer', order: 'key', body: 'json'}},
+  {template: 'pattern-8'},
 ]
 
 /** What the infrastructure code depends on in every template. */
