@@ -24,7 +24,7 @@ afterAll(async () => {
   await world?.stop()
 })
 
-const sqs = (action: string, body: unknown) => motoCall(moto.url, 'AmazonSQS/1.0', action, body)
+const sqs = (action: string, body: unknown) => motoCall(moto.url, 'sqs', action, body)
 
 type Letter = {body: any; attributes: Record<string, string>; message: any}
 

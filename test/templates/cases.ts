@@ -6,6 +6,8 @@ export const cases: readonly {template: string; set?: Record<string, string>}[] 
   {template: 'pattern-4'},
   {template: 'pattern-4', set: {auth: 'bearer', order: 'key', body: 'json'}},
   {template: 'pattern-8'},
+  {template: 'pattern-5'},
+  {template: 'pattern-5', set: {'db-auth': 'iam', 'insert-mode': 'insert', 'pk-mode': 'none', 'pk-fields': ''}},
 ]
 
 /** What the infrastructure code depends on in every template. */
