@@ -27,11 +27,11 @@ export async function alternate<Result>(count: number, runs: readonly (() => Pro
 }
 
 /** The median over the rounds of what `measured` took, as a multiple of what `yardstick` took in the same round. */
-export function ratio(what: string, goal: number, measured: readonly number[], yardstick: readonly number[]): Figure {
+export function ratio(what: string, goal: number | null, measured: readonly number[], yardstick: readonly number[]): Figure {
   const ratios = measured.map((time, round) => time / yardstick[round]!)
   const spread = `${Math.min(...ratios).toFixed(2)}-${Math.max(...ratios).toFixed(2)}`
   const details = `(${spread} in ${ratios.length} rounds; ${median(measured).toFixed(0)} ms to ${median(yardstick).toFixed(0)} ms)`
-  return {what, figure: `${median(ratios).toFixed(2)} x`, goal: `<= ${goal} x`, details}
+  return {what, figure: `${median(ratios).toFixed(2)} x`, goal: goal === null ? 'none' : `<= ${goal} x`, details}
 }
 
 /** Milliseconds from start to end. Rejects when the program fails. */

@@ -267,6 +267,17 @@ describe('flags of produce', () => {
     expect(JSON.parse(stdout)).toMatchObject({acked: 1, idempotent: false})
   })
 
+  it.each(['lz4', 'zstd'])('compress a large load with %s in a second thread, byte for byte', async (codec) => {
+    const name = await topic()
+    const content = Array.from({length: 12_000}, (_, i) => `${i} ${'some words '.repeat(90)}\n`).join('')
+    const directory = await files({input: content})
+
+    const {stderr} = await run(`produce ${name} --compression ${codec} --file ${directory}/input`)
+
+    expect(stderr).toContain('12000 read = 12000 acked')
+    expect((await run(`consume ${name}`)).stdout === content).toBe(true)
+  })
+
   it('say what compression would have saved of a large load', async () => {
     const name = await topic()
     const directory = await files({input: `${'{"order":"the same words in every line","n":0}'.repeat(20)}\n`.repeat(40_000)})

@@ -1,6 +1,6 @@
 import {SkkError} from '../../errors.js'
 import {type BatchHeader, readBatchHeader} from '../../records/batch.js'
-import {type Compression, compress} from '../../records/compression.js'
+import type {Compression} from '../../records/compression.js'
 import {BrokerError} from '../broker-error.js'
 import type {ProducerId} from '../requests/init-producer-id.js'
 import type {EncodedBatch, ProduceAnswer} from '../requests/produce.js'
@@ -20,6 +20,7 @@ export type Delivery =
 export type Link = {
   topic: string
   compression: Compression
+  compress(section: Buffer): Promise<Buffer>
   /** The topic's max.message.bytes. */
   maxBatchBytes: number
   deliveryTimeoutMs: number
@@ -218,14 +219,14 @@ function judge({errorCode, baseOffset}: ProduceAnswer, lane: Lane, topic: string
 
 const ANONYMOUS = {producerId: -1, producerEpoch: -1, baseSequence: -1}
 
-async function encode(batch: Batch, {identity, sequence}: Lane, {compression}: Link): Promise<EncodedBatch> {
+async function encode(batch: Batch, {identity, sequence}: Lane, {compression, compress}: Link): Promise<EncodedBatch> {
   const {writer} = batch
   const sender = identity ? {...identity, baseSequence: sequence} : ANONYMOUS
   if (compression === 'none') {
     const {length} = writer.finish(sender)
     return {bytes: writer.bytes, start: writer.headroom, size: length}
   }
-  batch.compressed ??= compress(compression, writer.section)
+  batch.compressed ??= compress(writer.section)
   const compressed = writer.finishCompressed(sender, compression, await batch.compressed)
   return {bytes: compressed.bytes, start: writer.headroom, size: compressed.batch.length}
 }

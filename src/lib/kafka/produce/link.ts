@@ -19,6 +19,7 @@ const CLUSTER_AUTHORIZATION_FAILED = 31
 export type LinkOptions = {
   topic: string
   compression: Compression
+  compress(section: Buffer): Promise<Buffer>
   maxBatchBytes: number
   deliveryTimeoutMs: number
   requestTimeoutMs: number

@@ -81,6 +81,11 @@ export class Producer {
     if (!this.stopped) await this.change()
   }
 
+  /** Lets those who wait for room look whether they still want it. */
+  interrupt(): void {
+    this.wake()
+  }
+
   /** Sends what is gathered so far, however little. */
   flush(): void {
     for (const queue of this.queues) if (queue.open) this.seal(queue)

@@ -5,6 +5,7 @@ import {LATEST} from '../requests/list-offsets.js'
 import {metadata} from '../requests/metadata.js'
 import type {Acks} from '../requests/produce.js'
 import {offsetsAt, readConfigs, requireTopic} from '../topics.js'
+import {Compressor} from './compressor.js'
 import type {Coverage} from './coverage.js'
 import {type Delivery, deliver} from './deliver.js'
 import {type BadLine, feed} from './feed.js'
@@ -133,8 +134,10 @@ async function run(
   const coverage = token?.found === 'unfinished' ? await earlierRuns(cluster, options, events, all, token) : null
   let idempotent = options.acks === 'all'
   const outcomes = new Outcomes(options, lanes)
+  const compressor = new Compressor(options.compression)
   const link = linkTo(cluster, {
     ...options,
+    compress: (section) => compressor.compress(section),
     maxBatchBytes,
     requestTimeoutMs,
     journal: token?.journal ?? null,
@@ -158,8 +161,10 @@ async function run(
     },
     onDelivered: (delivery, partition) => outcomes.delivered(delivery, partition),
   })
+  signal.addEventListener('abort', () => producer.interrupt(), {once: true})
   const {badLine, failure, resumed} = await feed(producer, outcomes, coverage, options, events)
   await drained(producer, signal)
+  await compressor.close()
   outcomes.close(producer.left())
   return {
     ...outcomes.ledger.counts(),

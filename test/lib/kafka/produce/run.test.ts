@@ -215,6 +215,30 @@ describe('producing', () => {
   })
 })
 
+it('a run whose brokers do not answer stops when it is told to, with everything accounted for', async () => {
+  const {local, way} = await prepared()
+  const stop = new AbortController()
+  way.faults.push('swallow-answer')
+  async function* endless(): AsyncGenerator<Buffer> {
+    for (let i = 0; ; i++) {
+      if (i === 50) setTimeout(() => stop.abort(), 1_000)
+      yield Buffer.from(`${'x'.repeat(99_999)}\n`)
+    }
+  }
+  const started = performance.now()
+
+  const report = await work(
+    plaintext(local),
+    (cluster) => produceText(cluster, endless(), {signal: stop.signal, requestTimeoutMs: 60_000}),
+    way.connect,
+  )
+
+  const {read, acked, rejected, unknown, unsent} = report
+  expect(acked + rejected + unknown + unsent).toBe(read)
+  expect(unknown).toBeGreaterThan(0)
+  expect(performance.now() - started).toBeLessThan(15_000)
+})
+
 /** The numbers in several portions, so that several batches are sent. */
 async function* pieces(count: number): AsyncGenerator<Buffer> {
   for (let from = 0; from < count; from += 1_000) {
