@@ -39,9 +39,12 @@ export function linkTo(cluster: Cluster, options: LinkOptions): Link {
   let current: Promise<ProducerId | null> | undefined
   const ask = async (): Promise<ProducerId | null> => {
     if (acks !== 'all') return null
+    const broker = await anyBroker(cluster)
     try {
-      return await initProducerId(await anyBroker(cluster))
+      return await within(options.requestTimeoutMs, initProducerId(broker))
     } catch (error) {
+      // A connection that has become silent would swallow the next request too.
+      if (!(error instanceof BrokerError)) dropConnections(broker)
       if (!(error instanceof BrokerError && error.code === CLUSTER_AUTHORIZATION_FAILED)) throw error
       options.onNotIdempotent(error)
       return null
