@@ -52,7 +52,8 @@ export default class LocalStart extends BaseCommand<typeof LocalStart> {
 
   async run(): Promise<Started | undefined> {
     const dataDir = this.localDataDir()
-    const running = await runningStack(dataDir)
+    // The one that another start made in the meantime is found by the lock, and told to the parent.
+    const running = isBackground() ? undefined : await runningStack(dataDir)
     if (running) return this.alreadyRunning(running)
     if (this.flags.foreground) return this.foreground(dataDir)
     const args = ['local', 'start', '--foreground', ...this.argv]
@@ -80,7 +81,7 @@ export default class LocalStart extends BaseCommand<typeof LocalStart> {
       const local = await startLocal(this.options(dataDir))
       this.onStop(() => local.stop())
       for (const warning of local.warnings) this.warn(warning)
-      if (isBackground()) reportReady(local.warnings)
+      if (isBackground()) await reportReady(local.warnings)
       else {
         const started = await this.present(local, this.movedPorts(local))
         if (this.jsonEnabled()) this.logJson(started)
@@ -89,7 +90,7 @@ export default class LocalStart extends BaseCommand<typeof LocalStart> {
       await local.stop()
       return undefined
     } catch (error) {
-      if (error instanceof SkkError) reportFailure(error)
+      if (error instanceof SkkError) await reportFailure(error)
       throw error
     }
   }

@@ -73,14 +73,21 @@ function asSkkError({code, message, exitCode, hint}: Extract<Report, {error: unk
 export const isBackground = (): boolean => process.send !== undefined
 
 /** Tells the waiting parent, and lets it go. */
-export function reportReady(warnings: readonly string[]): void {
-  send({ready: true, warnings})
+export function reportReady(warnings: readonly string[]): Promise<void> {
+  return send({ready: true, warnings})
 }
 
-export function reportFailure(error: SkkError): void {
-  send({error: error.toJSON()})
+/** Resolves when the parent has been told: a process that exits before takes the reason with it. */
+export function reportFailure(error: SkkError): Promise<void> {
+  return send({error: error.toJSON()})
 }
 
-function send(report: Report): void {
-  process.send?.(report, () => process.disconnect?.())
+function send(report: Report): Promise<void> {
+  return new Promise((resolve) => {
+    if (!process.send) return resolve()
+    process.send(report, () => {
+      process.disconnect?.()
+      resolve()
+    })
+  })
 }

@@ -204,6 +204,8 @@ describe('groups reset', () => {
 
     expect(await run(`${line} --yes`)).toMatchObject({code: 2, stderr: expect.stringContaining('--confirm guarded')})
     expect((await run(`${line} --confirm guarded`)).code).toBe(0)
+    // The stack is protected by whatever context names it so.
+    await run('contexts delete guard --yes')
   })
 
   it('names everything that is missing at once, and what is no place', async () => {
