@@ -66,7 +66,10 @@ async function attempt(batch: Batch, delivery: Delivery): Promise<Batch | undefi
     signal.aborted ? undefined : invokeOrRefuse(delivery.invoke, event, payload, info),
   )
   if (!invocation) return undefined
-  if (isRefusal(invocation)) return retryRefused({...batch, records, last: invocation}, invocation.message, delivery)
+  if (isRefusal(invocation)) {
+    if (!signal.aborted) on({type: 'refused', records: records.length, invocation})
+    return retryRefused({...batch, records, last: invocation}, invocation.message, delivery)
+  }
 
   const failed = failedBy(invocation, records, rules)
   on({type: 'invoked', records, failed: failed.length, attempt: info.attempt, payloadSize: payload.length, invocation})

@@ -85,6 +85,8 @@ export type PollerEvent =
       payloadSize: number
       invocation: Invocation
     }
+  /** The function could not be called for the `records`. */
+  | {type: 'refused'; records: number; invocation: Invocation}
   | {type: 'retrying'; records: number; delayMs: number; reason: string}
   | {type: 'bisected'; sizes: readonly [number, number]}
   /** After the hand-over; `delivered` is false when there is no destination and the records are dropped. */

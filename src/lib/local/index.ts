@@ -2,6 +2,7 @@ import {randomBytes} from 'node:crypto'
 import {hostname} from 'node:os'
 
 import {SkkError} from '../errors.js'
+import {cloudWatchRoutes} from './aws/cloudwatch.js'
 import {lambdaRoutes} from './aws/lambda.js'
 import {mskRoutes} from './aws/msk.js'
 import {type Control, serveHttp} from './aws/server.js'
@@ -151,6 +152,7 @@ export async function startLocal(options: LocalOptions): Promise<Local> {
         control,
         routes: [
           ...mskRoutes(clusters),
+          ...cloudWatchRoutes({mappings, cluster: (arn) => clusters.running(arn)}),
           ...lambdaRoutes({
             functions,
             mappings,

@@ -8,6 +8,7 @@ import {deliverToFile, deliverToTopic, parseOnFailure} from './destinations.js'
 import {parseReference, versionOf} from './function-record.js'
 import type {Functions} from './functions.js'
 import {GroupMember, type Membership} from './group-member.js'
+import type {MappingMetrics} from './mapping-metrics.js'
 import {type MappingRecord, rulesOf} from './mapping-record.js'
 import {partitionSource, startOffsets} from './partition-source.js'
 import {THROTTLED} from './sandboxes.js'
@@ -20,6 +21,7 @@ export type RunnerOptions = {
   accountId: string
   /** Of on-failure destinations. */
   destinationsDir: string
+  metrics: MappingMetrics
   log(line: string): void
 }
 
@@ -194,8 +196,9 @@ async function deliver(
   else await deliverToFile(options.destinationsDir, destination, givenUp, delivered)
 }
 
-/** LastProcessingResult, and what the stack's log should tell. */
-function note(mapping: MappingRecord, event: PollerEvent, {log}: RunnerOptions): void {
+/** LastProcessingResult, the metrics, and what the stack's log should tell. */
+function note(mapping: MappingRecord, event: PollerEvent, {log, metrics}: RunnerOptions): void {
+  if (mapping.metrics?.includes('EventCount')) metrics.count(event, Date.now())
   const name = `mapping ${mapping.uuid}`
   if (event.type === 'pollingFailed' || event.type === 'commitFailed') {
     mapping.lastProcessingResult = CONNECTION_ERROR

@@ -3,6 +3,7 @@ import {readFile} from 'node:fs/promises'
 import {join} from 'node:path'
 
 import {writeAtomically} from '../data-dir.js'
+import {MappingMetrics} from './mapping-metrics.js'
 import {
   type MappingRecord,
   type MappingSettings,
@@ -12,7 +13,7 @@ import {
 } from './mapping-record.js'
 import {type RunnerOptions, runMapping} from './mapping-runner.js'
 
-export type MappingsOptions = Omit<RunnerOptions, 'destinationsDir'> & {
+export type MappingsOptions = Omit<RunnerOptions, 'destinationsDir' | 'metrics'> & {
   dataDir: string
   /** How long each state lasts that is on its way to another, and how long an enabled mapping waits before it polls. */
   delayMs: number
@@ -27,6 +28,7 @@ type Run = {stop: AbortController; ended: Promise<void>}
 export class Mappings {
   readonly #options: MappingsOptions
   readonly #records = new Map<string, MappingRecord>()
+  readonly #metrics = new Map<string, MappingMetrics>()
   readonly #runs = new Map<string, Run>()
   readonly #timers = new Set<NodeJS.Timeout>()
   #saving: Promise<void> = Promise.resolve()
@@ -42,6 +44,15 @@ export class Mappings {
 
   find(uuid: string): MappingRecord | undefined {
     return this.#records.get(uuid)
+  }
+
+  /** What its poller has counted since the stack started. */
+  metricsOf(uuid: string): MappingMetrics {
+    const known = this.#metrics.get(uuid)
+    if (known) return known
+    const metrics = new MappingMetrics()
+    this.#metrics.set(uuid, metrics)
+    return metrics
   }
 
   /** Reads what is there, and starts nothing yet; what was on its way out is gone. */
@@ -98,6 +109,7 @@ export class Mappings {
     void this.#stop(record.uuid).then(() =>
       this.#later(this.#options.delayMs, () => {
         this.#records.delete(record.uuid)
+        this.#metrics.delete(record.uuid)
         this.#save().catch((error: Error) => this.#options.log(`error: mappings: ${error.message}`))
       }),
     )
@@ -120,7 +132,8 @@ export class Mappings {
     if (this.#closed || record.state !== 'Enabled' || this.#runs.has(record.uuid)) return
     const stop = new AbortController()
     const destinationsDir = join(this.#options.dataDir, 'destinations')
-    const ended = runMapping(record, {...this.#options, destinationsDir}, stop.signal)
+    const metrics = this.metricsOf(record.uuid)
+    const ended = runMapping(record, {...this.#options, destinationsDir, metrics}, stop.signal)
       .catch((error: Error) => this.#options.log(`error: mapping ${record.uuid}: ${error.stack}`))
       .finally(() => this.#runs.delete(record.uuid))
     this.#runs.set(record.uuid, {stop, ended})

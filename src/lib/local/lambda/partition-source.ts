@@ -77,5 +77,14 @@ export async function startOffsets(
   return starts
 }
 
+/** How many offsets each partition has behind what the mapping's group has committed of it; nothing of those that it has not. */
+export function lagsOf({topics, groups}: Broker, {groupId, topic}: Pick<MappingRecord, 'groupId' | 'topic'>): number[] {
+  const committed = groups.offsetsOf(groupId)
+  return (topics.get(topic)?.partitions ?? []).flatMap((log, partition) => {
+    const offset = committed?.get(topic, partition)?.offset
+    return offset === undefined ? [] : [Math.max(0, log.highWatermark - offset)]
+  })
+}
+
 const offsetAt = async (log: PartitionLog, timestamp: number): Promise<number> =>
   (await log.offsetForTimestamp(timestamp))?.offset ?? log.highWatermark
