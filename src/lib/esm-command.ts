@@ -106,6 +106,12 @@ export abstract class EsmCommand<C extends typeof Command> extends BaseCommand<C
     })
   }
 
+  /** For CloudWatch's metrics of mappings, which the local stack has too, on its one endpoint. */
+  protected metricsAccess(account: Target): Access {
+    const {region, credentials, timeoutMs, endpointUrl} = account
+    return {region, credentials, timeoutMs, endpointUrl: isLocal(account) ? endpointUrl : undefined}
+  }
+
   /** For calls of other services of AWS; undefined on the local stack, which has none. */
   protected othersAccess(account: Target): Access | undefined {
     const {region, credentials, timeoutMs} = account

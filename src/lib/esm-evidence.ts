@@ -1,7 +1,8 @@
-import {latestPoint, type Metric} from './aws/cloudwatch.js'
+import {latestPoint} from './aws/cloudwatch.js'
 import {sumOffsetLag} from './aws/group-lag.js'
 import type {Mapping} from './aws/mapping.js'
 import type {Access} from './aws/msk.js'
+import {mappingMetric} from './esm-metrics.js'
 import {withCluster, within} from './kafka/client.js'
 import type {Cluster} from './kafka/cluster.js'
 import {committedOf, lagsOf} from './kafka/groups/lag.js'
@@ -70,7 +71,9 @@ async function briefly<T>(kafka: () => Promise<KafkaTarget>, work: (cluster: Clu
 
 async function signOfMetrics(access: Access | undefined, {uuid, metrics}: Mapping): Promise<string | undefined> {
   if (!access || !metrics.includes('EventCount')) return undefined
-  return (await latestPoint(access, polledEventCount(uuid))) ? 'a point of its metric PolledEventCount' : undefined
+  return (await latestPoint(access, mappingMetric(uuid, 'PolledEventCount', 'Sum')))
+    ? 'a point of its metric PolledEventCount'
+    : undefined
 }
 
 function signOfGroup(
@@ -90,14 +93,6 @@ function signOfGroup(
     return committed.some((one) => one.topic === topic && isNew(one)) ? 'an offset of its group' : undefined
   })
 }
-
-/** Dimension: third-party reports of Lambda's metrics of event-source mappings. */
-const polledEventCount = (uuid: string): Metric => ({
-  namespace: 'AWS/Lambda',
-  name: 'PolledEventCount',
-  dimensions: {EventSourceMappingUUID: uuid},
-  statistic: 'Sum',
-})
 
 export type Lag =
   | {records: number; source: 'brokers' | 'CloudWatch'; at: string}

@@ -7,8 +7,9 @@ import {type Health, healthOf} from '../../lib/esm/health.js'
 import {theOnly} from '../../lib/esm/select.js'
 import {EsmCommand, selectionFlags} from '../../lib/esm-command.js'
 import {type Lag, lagOf} from '../../lib/esm-evidence.js'
+import {type MetricValues, metricValuesOf} from '../../lib/esm-metrics.js'
 
-type Described = Mapping & {health: Health; tags: Record<string, string>; lag: Lag}
+type Described = Mapping & {health: Health; tags: Record<string, string>; lag: Lag; metricValues: MetricValues | null}
 
 export default class EsmDescribe extends EsmCommand<typeof EsmDescribe> {
   static override description = 'show the state, the health and the settings of a mapping'
@@ -25,18 +26,31 @@ export default class EsmDescribe extends EsmCommand<typeof EsmDescribe> {
     const account = await this.account()
     const described = await this.withLambda(account, async (world) => {
       const mapping = theOnly(await this.selected(world, account, uuids))
-      const [tags, lag] = await Promise.all([
+      const [tags, lag, metricValues] = await Promise.all([
         readTags(world, mapping.arn),
         lagOf(() => this.kafkaOf(mapping), this.othersAccess(account), mapping),
+        metricValuesOf(this.metricsAccess(account), mapping).catch((error: Error) => {
+          this.note(`CloudWatch does not tell the metrics of the mapping: ${error.message}`)
+          return null
+        }),
       ])
-      return {...mapping, health: healthOf(mapping), tags, lag}
+      return {...mapping, health: healthOf(mapping), tags, lag, metricValues}
     })
     this.table(rowsOf(described), {field: ([field]) => field, value: ([, value]) => value})
     return described
   }
 }
 
-function rowsOf({health, tags, lag, filters, metrics, pollers, ...mapping}: Described): [string, string | number | boolean][] {
+function rowsOf({
+  health,
+  tags,
+  lag,
+  metricValues,
+  filters,
+  metrics,
+  pollers,
+  ...mapping
+}: Described): [string, string | number | boolean][] {
   const rows: [string, string | number | boolean | null | undefined][] = [
     ['health', health.words],
     ['cause', health.cause],
@@ -62,6 +76,10 @@ function rowsOf({health, tags, lag, filters, metrics, pollers, ...mapping}: Desc
     ['bisect', mapping.bisect],
     ['report batch item failures', mapping.reportBatchItemFailures],
     ['metrics', metrics.join(', ')],
+    ...Object.entries(metricValues ?? {}).map(([name, value]): [string, number] => [
+      `${name}${/Count$/.test(name) ? ', 15m' : ''}`,
+      value,
+    ]),
     ['log level', mapping.logLevel],
     [
       'tags',

@@ -20,11 +20,15 @@ const MOST_METRICS = 500
 export const latestPoint = async (access: Access, metric: Metric): Promise<Point | null> =>
   (await latestPoints(access, [metric]))[0] ?? null
 
+/** The newest point of each of up to 500 metrics in the last quarter of an hour; null where there is none. */
+export const latestPoints = async (access: Access, metrics: readonly Metric[]): Promise<(Point | null)[]> =>
+  (await recentPoints(access, metrics)).map(([newest]) => newest ?? null)
+
 /**
- * The newest point of each of up to 500 metrics in the last quarter of an hour; null where there is none. `access.endpointUrl` is
+ * The points of each of up to 500 metrics in the last quarter of an hour, by the minute, newest first. `access.endpointUrl` is
  * CloudWatch's, so leave that of another service out. Throws what the SDK throws, as all functions here do.
  */
-export async function latestPoints(access: Access, metrics: readonly Metric[]): Promise<(Point | null)[]> {
+export async function recentPoints(access: Access, metrics: readonly Metric[]): Promise<Point[][]> {
   const {GetMetricDataCommand} = await import('@aws-sdk/client-cloudwatch')
   const asked = metrics.slice(0, MOST_METRICS)
   const now = Date.now()
@@ -39,7 +43,7 @@ export async function latestPoints(access: Access, metrics: readonly Metric[]): 
   )
   return asked.map((_, index) => {
     const {Values = [], Timestamps = []} = MetricDataResults.find(({Id}) => Id === `m${index}`) ?? {}
-    return Values[0] === undefined || !Timestamps[0] ? null : {value: Values[0], at: Timestamps[0]}
+    return Values.flatMap((value, at): Point[] => (Timestamps[at] ? [{value, at: Timestamps[at]}] : []))
   })
 }
 

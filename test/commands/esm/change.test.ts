@@ -38,6 +38,43 @@ describe('esm list and describe', () => {
     expect(stdout).toMatch(/^lag +40 records \(CloudWatch, 2m( \d+s)? ago\)$/m)
   })
 
+  it('describe sums what CloudWatch counted of the mapping, and leaves out what it has no point of', async () => {
+    const seconds = Math.floor(Date.now() / 1000) - 120
+    const {url, asked} = await scriptedCloudWatch((_, {MetricDataQueries}) => ({
+      body: {
+        MetricDataResults: MetricDataQueries.map(({Id, MetricStat}: any) =>
+          MetricStat.Metric.MetricName === 'DroppedEventCount'
+            ? {Id, Values: [], Timestamps: []}
+            : {Id, Values: [2, 40], Timestamps: [seconds, seconds - 60]},
+        ),
+      },
+    }))
+    const {esm, server} = await esmCli({}, {...ON_AWS, AWS_ENDPOINT_URL_CLOUDWATCH: url})
+    const {UUID} = server.put('orders', 'placed', {MetricsConfig: {Metrics: ['EventCount', 'KafkaMetrics']}})
+
+    const {stdout} = await esm('describe', '--function', 'orders', '--json')
+
+    const {metricValues} = JSON.parse(stdout)
+    expect(metricValues).toMatchObject({PolledEventCount: 42, FailedInvokeEventCount: 42, SumOffsetLag: 2})
+    expect(metricValues).not.toHaveProperty('DroppedEventCount')
+    const polled = asked
+      .flatMap(({body}) => body.MetricDataQueries)
+      .find((one) => one.MetricStat.Metric.MetricName === 'PolledEventCount')
+    expect(polled.MetricStat.Metric.Dimensions).toEqual([{Name: 'EventSourceMappingUUID', Value: UUID}])
+  })
+
+  it('describe says why there are no metrics when CloudWatch refuses', async () => {
+    const {url} = await scriptedCloudWatch(() => ({status: 403, body: {__type: 'AccessDenied', message: 'not authorized'}}))
+    const {esm, server} = await esmCli({}, {...ON_AWS, AWS_ENDPOINT_URL_CLOUDWATCH: url})
+    server.put('orders', 'placed', {MetricsConfig: {Metrics: ['EventCount']}})
+
+    const {code, stdout, stderr} = await esm('describe', '--function', 'orders', '--json')
+
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout).metricValues).toBeNull()
+    expect(stderr).toContain('CloudWatch does not tell the metrics of the mapping: not authorized')
+  })
+
   it('list everything of more than one page', async () => {
     const {esm, server} = await esmCli()
     for (let i = 0; i < 230; i++) server.put('f', `topic-${i}`)

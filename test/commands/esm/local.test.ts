@@ -4,6 +4,7 @@ import {join} from 'node:path'
 import {afterAll, beforeAll, expect, it, vi} from 'vitest'
 
 import type {Local} from '../../../src/lib/local/index.js'
+import {until} from '../../support/lambda.js'
 import {cleanHome, type Ended, type Home, skk} from '../../support/skk.js'
 import {kafkaOf} from '../../support/topic.js'
 
@@ -65,6 +66,29 @@ it('describe tells how far behind a mapping is', async () => {
   const {stdout} = await run('esm describe --function failing --topic behind')
 
   expect(stdout).toMatch(/^lag +3 records \(the brokers, now\)$/m)
+})
+
+it('describe has the metrics that a mapping asks for, and of no other', async () => {
+  await topic('counted', ['a', 'b', 'c'])
+  await run('esm attach --function f --topic counted --metrics EventCount --metrics KafkaMetrics --batch-size 3 --until healthy')
+  const describe = async () => JSON.parse((await run('esm describe --function f --topic counted --json')).stdout)
+
+  const counted = await until(describe, ({metricValues}) => metricValues?.SumOffsetLag === 0, 50_000)
+
+  expect(counted.metrics).toEqual(['EventCount', 'KafkaMetrics'])
+  expect(counted.metricValues).toMatchObject({
+    PolledEventCount: 3,
+    FilteredOutEventCount: 0,
+    InvokedEventCount: 3,
+    FailedInvokeEventCount: 0,
+    MaxOffsetLag: 0,
+  })
+  const {stdout} = await run('esm describe --function f --topic counted')
+  expect(stdout).toMatch(/^InvokedEventCount, 15m +3$/m)
+
+  await run('esm attach --function failing --topic counted --until healthy')
+  const {stdout: other} = await run('esm describe --function failing --topic counted --json')
+  expect(JSON.parse(other)).toMatchObject({metrics: [], metricValues: null})
 })
 
 it('a topic that does not exist is 3 before anything is made', async () => {
