@@ -72,7 +72,8 @@ export async function serveRuntimeApi(events: RuntimeEvents): Promise<RuntimeApi
       return reply(response, 400, 'InvalidRequestID')
     reply(response, 202)
   }
-  const server = createServer({requestTimeout: 0}, (request, response) => {
+  // The process keeps its connection while the function runs, however long: closed in between, the answer would meet a reset.
+  const server = createServer({requestTimeout: 0, keepAliveTimeout: 0}, (request, response) => {
     answer(request, response).catch(() => response.destroy())
   })
   const port = await listen(server)

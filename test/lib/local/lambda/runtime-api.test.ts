@@ -51,6 +51,17 @@ describe('the Runtime API', () => {
     }
   })
 
+  it('says of no time after which it would close the connection of a process whose function still runs', async () => {
+    const {api, call} = await serving()
+    api.give(invocation)
+
+    const {headers} = await call('invocation/next')
+
+    // Node's server tells it when there is one.
+    expect(headers.get('keep-alive')).toBeNull()
+    expect(headers.get('connection')).toBe('keep-alive')
+  })
+
   it('takes a response, an error and a failed start', async () => {
     const {told, post} = await serving()
 
