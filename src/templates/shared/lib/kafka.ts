@@ -6,8 +6,18 @@ import type {Deadline} from './deadline.ts'
 
 export type KafkaSettings = {brokers: string[]; auth: 'iam' | 'none'; tls: boolean; region: string; clientId: string}
 
-/** Null is null, in a key as in a value. Without a partition the key chooses one, or chance where there is no key. */
-export type Message = {topic: string; partition?: number; key: Buffer | null; value: Buffer | null; headers?: IHeaders}
+/**
+ * Null is null, in a key as in a value. Without a partition the key chooses one, or chance where there is no key. The timestamp is
+ * in milliseconds since 1970; without one it is the time of sending.
+ */
+export type Message = {
+  topic: string
+  partition?: number
+  key: Buffer | null
+  value: Buffer | null
+  headers?: IHeaders
+  timestamp?: number
+}
 
 /** Where a record is stored. */
 export type Place = {topic: string; partition: number; offset: bigint}
@@ -26,6 +36,8 @@ export type KafkaProducer = {
 export class UnknownTopicError extends Error {
   override readonly name = 'UnknownTopicError'
 }
+
+export class UnknownPartitionError extends UnknownTopicError {}
 
 export class OutcomeUnknownError extends Error {
   override readonly name = 'OutcomeUnknownError'
@@ -85,15 +97,17 @@ export function kafkaProducer(settings: KafkaSettings): KafkaProducer {
   return {
     partitionsOf,
     async send(messages, deadline) {
-      const placed = await Promise.allSettled(messages.map((message) => placeMessage(message, partitionsOf)))
+      const placing = messages.map((message) => within(deadline, placeMessage(message, partitionsOf), tooLate))
+      const placed = await Promise.allSettled(placing)
       const groups = groupByPartition(placed)
+      if (groups.length === 0) return settle(placed, [], [])
       const producer = connect()
       sending++
       const outcomes = await Promise.all(groups.map((group) => sendGroup(group, producer, deadline)))
       sending--
       usedAt = Date.now()
-      // A late answer would be taken for that of a later request.
-      if (outcomes.some((outcome) => outcome instanceof OutcomeUnknownError)) await drop()
+      // A late answer would be taken for that of a later request. kafkajs waits for it before it disconnects, which nobody here can.
+      if (outcomes.some((outcome) => outcome instanceof OutcomeUnknownError)) void drop()
       return settle(placed, groups, outcomes)
     },
     close: drop,
@@ -108,7 +122,7 @@ async function placeMessage(message: Message, partitionsOf: KafkaProducer['parti
   const partition =
     message.partition ?? (message.key === null ? Math.floor(Math.random() * count) : partitionFor(message.key, count))
   if (partition < count) return {...message, partition}
-  throw new UnknownTopicError(`topic "${message.topic}" has no partition ${partition}`)
+  throw new UnknownPartitionError(`topic "${message.topic}" has no partition ${partition}`)
 }
 
 function groupByPartition(placed: readonly PromiseSettledResult<Placed>[]): Group[] {
@@ -127,16 +141,10 @@ function groupByPartition(placed: readonly PromiseSettledResult<Placed>[]): Grou
 
 /** The offset of the first of them, or what went wrong with all. */
 async function sendGroup({topic, messages}: Group, connected: Promise<Producer>, deadline: Deadline): Promise<bigint | Error> {
-  const sending = connected.then((producer) =>
-    producer.send({
-      topic,
-      acks: -1,
-      timeout: REQUEST_MS,
-      messages: messages.map(({partition, key, value, headers}) => ({partition, key, value, ...(headers && {headers})})),
-    }),
-  )
   try {
-    const [metadata] = await within(deadline, sending)
+    const producer = await within(deadline, connected, tooLate)
+    const sending = producer.send({topic, acks: -1, timeout: REQUEST_MS, messages: messages.map(forKafkajs)})
+    const [metadata] = await within(deadline, sending, () => new OutcomeUnknownError('no answer in time; it may be stored'))
     return BigInt(metadata!.baseOffset!)
   } catch (error) {
     return error as Error
@@ -161,14 +169,25 @@ function settle(
   return results
 }
 
-function within<Value>(deadline: Deadline, work: Promise<Value>): Promise<Value> {
+const forKafkajs = ({partition, key, value, headers, timestamp}: Placed) => ({
+  partition,
+  key,
+  value,
+  ...(headers && {headers}),
+  ...(timestamp !== undefined && {timestamp: String(timestamp)}),
+})
+
+/** Nothing was sent yet. */
+const tooLate = () => new Error('no broker answered in time')
+
+/** Rejects with the error of `late` at the deadline; what the work comes to after that is nobody's. */
+function within<Value>(deadline: Deadline, work: Promise<Value>, late: () => Error): Promise<Value> {
   work.catch(() => {})
   let timer: NodeJS.Timeout
-  const late = new Promise<never>((_, reject) => {
-    const fail = () => reject(new OutcomeUnknownError('no answer in time; the records may be stored'))
-    timer = setTimeout(fail, deadline.remainingMs())
+  const over = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(late()), deadline.remainingMs())
   })
-  return Promise.race([work, late]).finally(() => clearTimeout(timer))
+  return Promise.race([work, over]).finally(() => clearTimeout(timer))
 }
 
 async function connectedProducer(kafka: Kafka): Promise<Producer> {

@@ -1,12 +1,14 @@
 import {Logger} from '@aws-lambda-powertools/logger'
 
-import type {KafkaRecord} from './batch.ts'
-
 /** JSON lines; LOG_LEVEL sets how much. Keys and values of records are never logged. */
 export const log = new Logger({serviceName: process.env['AWS_LAMBDA_FUNCTION_NAME'] ?? 'local'})
 
 /** How a record is named in the log. */
-export const placeOf = ({topic, partition, offset}: KafkaRecord) => ({topic, partition, offset})
+export const placeOf = ({topic, partition, offset}: {topic: string; partition: number; offset: number}) => ({
+  topic,
+  partition,
+  offset,
+})
 
 /** Metrics of the function for CloudWatch, in its embedded format: it reads them in Lambda's log, no call is made. */
 export function metrics(values: Record<string, number>, milliseconds: readonly string[] = []): void {

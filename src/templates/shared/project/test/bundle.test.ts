@@ -20,7 +20,8 @@ describe('the bundle', () => {
     writeFileSync(program, `const {handler} = await import(${specifier})\nprocess.stdout.write(typeof handler)\n`)
 
     const {environment} = JSON.parse(readFileSync('skk.project.json', 'utf8'))
-    const env = {...process.env, ...environment}
+    // A function that produces gets its brokers when it is deployed.
+    const env = {...process.env, SKK_BROKERS: 'localhost:9098', ...environment}
     assert.equal(execFileSync(process.execPath, [program], {encoding: 'utf8', env}), 'function')
   })
 
