@@ -1,5 +1,6 @@
 import {SkkError} from '../errors.js'
 import {nearest} from '../nearest.js'
+import {holds} from './fill.js'
 import type {AnswerRule, Template} from './templates.js'
 
 /** Everything that a project is made from: the same answers give the same bytes. */
@@ -33,7 +34,7 @@ const COMMON: Record<string, AnswerRule> = {
     default: '',
     pattern: '|subnet-[\\w-]+(,subnet-[\\w-]+)*',
   },
-  'security-group': {description: 'security group of the function', default: '', pattern: '|sg-[\\w-]+'},
+  'security-group': {description: 'security group of the cluster', default: '', pattern: '|sg-[\\w-]+'},
 }
 
 /** Whatever an answer is, it stands in YAML, JSON and TypeScript and must mean only itself there. */
@@ -51,6 +52,7 @@ export function settleAnswers(template: Template, given: Answers): Answers {
   if (unknown !== undefined) throw refuseUnknown(unknown, template)
   const answers = Object.fromEntries(Object.entries(rules).map(([key, rule]) => [key, given[key] ?? rule.default]))
   for (const [key, rule] of Object.entries(rules)) check(key, answers[key]!, rule)
+  refuseTogether(template, answers)
   return answers
 }
 
@@ -58,6 +60,16 @@ function check(key: string, value: string, {description, values, pattern}: Answe
   if (values && !values.includes(value)) throw wrong(key, value, `one of ${values.join(', ')}`)
   if (!HARMLESS.test(value)) throw wrong(key, value, `${description}, in letters, digits and . _ : / ? & = % @ { } + , ~ -`)
   if (pattern && !new RegExp(`^(?:${pattern})$`).test(value)) throw wrong(key, value, description)
+}
+
+function refuseTogether({name, refuses = []}: Template, answers: Answers): void {
+  const refused = refuses.find(({when}) => when.every((condition) => holds(condition, answers)))
+  if (!refused) return
+  throw new SkkError(`${refused.when.join(' and ')} do not go together in template "${name}"`, {
+    code: 'BAD_ANSWER',
+    exit: 'usage',
+    hint: `${refused.why.charAt(0).toUpperCase()}${refused.why.slice(1)}.`,
+  })
 }
 
 const wrong = (key: string, value: string, expected: string): SkkError =>

@@ -1,5 +1,6 @@
 import {estimatePollersMonthlyCost, HOURS_PER_MONTH, LAMBDA_LIMITS, LAMBDA_PRICES, PRICES, QUOTAS} from '../limits.js'
 import type {Answers} from './answers.js'
+import {holds} from './fill.js'
 import type {Template} from './templates.js'
 
 /** US dollars a month, in us-east-1. */
@@ -34,7 +35,8 @@ export function standingCost(template: Template, answers: Answers): Estimate {
   ])
 }
 
-const usesSecret = (secrets: number, {auth}: Answers): boolean => secrets > 0 || (auth !== undefined && auth !== 'none')
+const usesSecret = (secrets: number | string, answers: Answers): boolean =>
+  typeof secrets === 'string' ? holds(secrets, answers) : secrets > 0
 
 const pollersOf = ({costs, mapping}: Template, answers: Answers): number =>
   mapping && answers['provisioned'] === 'true' ? costs.pollers : 0

@@ -102,8 +102,8 @@ function projectFile(
     runtime: answers['runtime'],
     ...settings,
     environment: {...environment, ...reports},
-    ...(answers['topic'] !== undefined && {topic: answers['topic']}),
-    ...(mapping && {mapping}),
+    // It is the topic that the function reads.
+    ...(mapping && {topic: answers['topic'], mapping}),
     files: Object.fromEntries([...files].sort(([a], [b]) => (a < b ? -1 : 1)).map(([path, text]) => [path, digest(text)])),
   }
   return `${JSON.stringify(project, null, 2)}\n`

@@ -32,12 +32,17 @@ export type Template = {
   /** Paths that are there only under a condition such as `iac=sam`; one that ends in a slash is a directory. */
   files: Record<string, string>
   answers: Record<string, AnswerRule>
+  /** Answers that do not go together, as conditions such as `iac=sam` that hold at once. */
+  refuses?: {when: string[]; why: string}[]
   /** What `skk.project.json` says of the function. Texts may hold answers. */
   function: {memory: number; timeout: string; vpc: boolean; environment: Record<string, string>}
   /** The mapping, as one entry of mappings.yaml without function and topic; absent when no mapping of Kafka calls the function. */
   mapping?: Record<string, unknown>
-  /** What costs money. `recordMs`: how long the function is busy with one record, an assumption. */
-  costs: {pollers: number; alarms: number; secrets: number; recordMs: number}
+  /**
+   * What costs money. `secrets` is how many, or the condition under which there is one. `recordMs`: how long the function is busy
+   * with one record, an assumption.
+   */
+  costs: {pollers: number; alarms: number; secrets: number | string; recordMs: number}
 }
 
 /** Beside `lib`, in the sources as in what is installed. */
