@@ -60,12 +60,18 @@ export async function startSkkLocal(flags: readonly string[] = []): Promise<SkkL
       throw error
     }
   }
-  const anyPlaintext = flags.includes('--iam') ? [] : ['--plaintext-port', '0']
-  let {child, state} = await launch(['--port', '0', '--http-port', '0', ...anyPlaintext])
-  const portOf = (address: string) => new URL(address.includes('//') ? address : `kafka://${address}`).port
+  // A port that `flags` name is theirs at every start.
+  const unlessGiven = (flag: string, port: string) => (flags.includes(flag) ? [] : [flag, port])
+  const anyPlaintext = flags.includes('--iam') ? [] : unlessGiven('--plaintext-port', '0')
+  let {child, state} = await launch([...unlessGiven('--port', '0'), '--http-port', '0', ...anyPlaintext])
+  const portOf = (addresses: string) => {
+    const [address = ''] = addresses.split(',')
+    return new URL(address.includes('//') ? address : `kafka://${address}`).port
+  }
   const samePorts = () => [
-    ...['--port', portOf(state.bootstrap), '--http-port', portOf(state.endpoint)],
-    ...(state.plaintextBootstrap ? ['--plaintext-port', portOf(state.plaintextBootstrap)] : []),
+    ...unlessGiven('--port', portOf(state.bootstrap)),
+    ...['--http-port', portOf(state.endpoint)],
+    ...(state.plaintextBootstrap ? unlessGiven('--plaintext-port', portOf(state.plaintextBootstrap)) : []),
   ]
   return {
     ...state,
