@@ -77,6 +77,13 @@ describe('skk scaffold TEMPLATE', () => {
     expect(applied.stderr).toContain('CLUSTER_MISSING')
   })
 
+  it('names no topic to read, and no mapping, where no mapping calls the function', async () => {
+    await scaffold('pattern-1', 'orders', '--iac', 'none')
+
+    const project = projectOf('orders')
+    expect([project.topic, project.mapping, project.environment.TOPICS]).toEqual([undefined, undefined, 'orders'])
+  })
+
   it('drops the error controls with the provisioned pollers, and lets the function fail as a whole', async () => {
     await scaffold('pattern-4', 'orders', '--no-provisioned')
 
@@ -119,6 +126,21 @@ describe('skk scaffold refuses', () => {
     expect(readdirSync(work())).toEqual([])
   })
 
+  it('answers that do not go together, and no access at all', async () => {
+    const jwtAtUrl = await scaffold('pattern-1', '--set', 'front=function-url', '--set', 'access=jwt')
+    expect(jwtAtUrl).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(
+        /front=function-url and access=jwt do not go together[\s\S]*hint: {2}A function URL checks no JWT/,
+      ),
+    })
+    expect(await scaffold('pattern-1', '--set', 'access=none')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('iam, jwt, api-key, public'),
+    })
+    expect(readdirSync(work())).toEqual([])
+  })
+
   it('a template that there is not, with the nearest', async () => {
     expect(await scaffold('pattern-44')).toMatchObject({code: 3, stderr: expect.stringContaining('Did you mean "pattern-4"')})
   })
@@ -155,7 +177,7 @@ describe('skk scaffold --list', () => {
   it('shows what there is, and as JSON what each asks', async () => {
     const [table, json] = [await scaffold('--list'), await scaffold('--list', '--json')]
 
-    expect(table.stdout).toMatch(/^TEMPLATE +TRIGGER +WHAT FOR +WHEN NOT TO\n.*pattern-4, kafka-to-http/)
+    expect(table.stdout).toMatch(/^TEMPLATE +TRIGGER +WHAT FOR +WHEN NOT TO\n[\s\S]*^pattern-4, kafka-to-http/m)
     const listed = JSON.parse(json.stdout)
     const made = readdirSync('src/templates').filter((name) => name.startsWith('pattern-'))
     expect(listed.map(({name}: {name: string}) => name).sort()).toEqual(made.sort())

@@ -28,6 +28,8 @@ export type Deployment = {
   set?: Record<string, string>
   environment?: Record<string, string>
   partitions?: number
+  /** Whether a mapping of Kafka calls it, which is then made. */
+  attached?: boolean
   /** Further flags of `functions deploy`. */
   flags?: readonly string[]
 }
@@ -77,14 +79,14 @@ export async function startWorld(flags: readonly string[] = []): Promise<World> 
 }
 
 async function deploy(run: World['skk'], dataDir: string, template: string, options: Deployment): Promise<Deployed> {
-  const {name, set = {}, environment = {}, partitions = 1, flags = []} = options
+  const {name, set = {}, environment = {}, partitions = 1, attached = true, flags = []} = options
   const project = await makeProject(template, {name, set: {topic: name, ...set}})
   const {dir: cwd} = project
   await run(['topics', 'create', name, '--partitions', String(partitions)])
-  await run(['topics', 'create', `${name}-failed`])
+  if (attached) await run(['topics', 'create', `${name}-failed`])
   const variables = Object.entries(environment).flatMap(([key, value]) => ['--env', `${key}=${value}`])
   await run(['functions', 'deploy', ...variables, ...flags], {cwd})
-  await run(['esm', 'attach', '--retry', '--yes'], {cwd})
+  if (attached) await run(['esm', 'attach', '--retry', '--yes'], {cwd})
   return {
     dir: cwd,
     topic: name,

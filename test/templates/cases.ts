@@ -3,6 +3,9 @@
  * variant. A new template adds a line, and one for each answer that makes another program or other resources of it.
  */
 export const cases: readonly {template: string; set?: Record<string, string>}[] = [
+  {template: 'pattern-1'},
+  {template: 'pattern-1', set: {access: 'jwt'}},
+  {template: 'pattern-1', set: {front: 'function-url', access: 'api-key'}},
   {template: 'pattern-4'},
   {template: 'pattern-4', set: {auth: 'bearer', order: 'key', body: 'json'}},
   {template: 'pattern-8'},

@@ -3,7 +3,7 @@ import {join, resolve} from 'node:path'
 
 import {afterAll, beforeAll, describe, expect, it} from 'vitest'
 
-import {listTemplates} from '../../src/lib/scaffold/templates.js'
+import {findTemplate, listTemplates} from '../../src/lib/scaffold/templates.js'
 import {installVenv} from '../engines/install.js'
 import {expectSuccess} from '../engines/processes.js'
 import {cases, variants} from './cases.js'
@@ -60,7 +60,9 @@ describe.each(titled)('$title', ({template, set}) => {
     let python: string
     beforeAll(async () => {
       python = await installVenv('templates-python', resolve(import.meta.dirname, 'requirements.txt'))
-      for (const flags of variants) {
+      const {mapping} = await findTemplate(template)
+      // What differs in them is the mapping.
+      for (const flags of mapping ? variants : [[]]) {
         const [sam, cdk] = [
           await makeProject(template, {set, flags: [...flags, '--iac', 'sam']}),
           await makeProject(template, {set, flags: [...flags, '--iac', 'cdk']}),
