@@ -102,6 +102,8 @@ export function kafkaProducer(settings: KafkaSettings): KafkaProducer {
       const groups = groupByPartition(placed)
       if (groups.length === 0) return settle(placed, [], [])
       const producer = connect()
+      // Where no message has a partition nobody waits for it.
+      producer.catch(() => {})
       sending++
       const outcomes = await Promise.all(groups.map((group) => sendGroup(group, producer, deadline)))
       sending--

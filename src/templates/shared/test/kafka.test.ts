@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import {describe, it} from 'node:test'
 
 import {readConfig} from '../../src/lib/config.ts'
-import {murmur2, partitionFor, readKafkaSettings} from '../../src/lib/kafka.ts'
+import {kafkaProducer, murmur2, partitionFor, readKafkaSettings} from '../../src/lib/kafka.ts'
 
 describe('murmur2', () => {
   /** From Apache Kafka's own test of it, `UtilsTest`. */
@@ -43,5 +43,19 @@ describe('the settings of the producer', () => {
 
   it('never send a token in the clear', () => {
     assert.throws(() => read({SKK_BROKERS: 'b-1.example:9098', SKK_TLS: 'false'}), /SKK_TLS/)
+  })
+})
+
+describe('the producer', () => {
+  it('says of a message that there is no broker, and leaves no rejection that nobody handles', async () => {
+    const producer = kafkaProducer({brokers: ['127.0.0.1:1'], auth: 'none', tls: false, region: '', clientId: 'test'})
+
+    const [result] = await producer.send([{topic: 'orders', key: null, value: null}], {
+      remainingMs: () => 60_000,
+      passed: () => false,
+    })
+
+    assert.equal(result?.status, 'rejected')
+    await producer.close()
   })
 })
