@@ -1,6 +1,6 @@
 import {CfnCondition, CfnParameter, aws_cloudwatch as cloudwatch, Fn, type Stack} from 'aws-cdk-lib'
 
-type Alarm = Omit<cloudwatch.CfnAlarmProps, 'alarmName' | 'alarmActions' | 'treatMissingData' | 'dimensions'> & {
+type Alarm = Omit<cloudwatch.CfnAlarmProps, 'alarmName' | 'alarmActions' | 'dimensions'> & {
   /** Beside the stack's name. */
   name: string
   dimension: [name: string, value: string]
