@@ -21,6 +21,13 @@ export async function installKcat(): Promise<string> {
   return 'kcat'
 }
 
+/** The `bin` folder of PostgreSQL, which Debian keeps off the PATH. */
+export async function installPostgres(): Promise<string> {
+  const found = () => run('sh', ['-c', 'ls -d /usr/lib/postgresql/*/bin | sort -V | tail -n 1'])
+  if ((await found()).stdout === '') await debian('postgresql')
+  return (await found()).stdout.trim()
+}
+
 /** A folder of jars: the tools and clients of that Kafka, with AWS's IAM login module. */
 export async function installKafka(version: KafkaVersion): Promise<string> {
   const pom = join(HERE, 'java', version, 'pom.xml')

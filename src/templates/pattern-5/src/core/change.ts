@@ -78,7 +78,8 @@ function decoded(what: string, base64: string): unknown {
   const text = textOf(what, base64)
   try {
     return parseExactly(text)
-  } catch {
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
     throw new PoisonError(`the ${what} is no JSON`)
   }
 }
