@@ -11,6 +11,6 @@ export default defineConfig({
     testTimeout: 300_000,
     // The first use of a tool installs it.
     hookTimeout: 600_000,
-    env: {NO_COLOR: '1'},
+    env: {NO_COLOR: '1', AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true'},
   },
 })

@@ -5,10 +5,14 @@
 import {mkdir, readFile, writeFile} from 'node:fs/promises'
 import {join, resolve} from 'node:path'
 
+import {InvokeCommand, LambdaClient} from '@aws-sdk/client-lambda'
+
 import {installVenv} from '../engines/install.js'
 import {end, eventually, type Finished, start} from '../engines/processes.js'
 import {emptyHome, skk, testCredentials} from '../engines/skk.js'
 import {makeProject} from '../templates/projects.js'
+
+const TEST_KEY = {accessKeyId: 'test', secretAccessKey: 'test'}
 
 export type World = {
   /** Runs skk to its end, in the directory of a project if one is given; an error unless it ends with 0. */
@@ -17,10 +21,18 @@ export type World = {
   deployed(template: string, options: Deployment): Promise<Deployed>
   /** The environment of a shell in which `skk` is this one. */
   shell(): Promise<NodeJS.ProcessEnv>
+  /** A project, deployed with these variables; its functions are called by `invoke` alone. */
+  callable(template: string, options: Omit<Deployment, 'partitions'>): Promise<Pick<Deployed, 'dir' | 'log' | 'remove'>>
+  /** Calls a function and waits for its answer; an error with its own words when it fails. */
+  invoke(name: string, event?: unknown): Promise<unknown>
+  /** host:port of the brokers, with IAM. */
+  bootstrap: string
   /** What is in a topic now, as envelopes. */
-  records(topic: string): Promise<{partition: number; offset: number; key: string | null; value: unknown}[]>
+  records(topic: string): Promise<Envelope[]>
   stop(): Promise<void>
 }
+
+export type Envelope = {partition: number; offset: number; key: string | null; value: unknown; headers: [string, unknown][]}
 
 export type Deployment = {
   /** Of the function, of its topic, and of the directory. */
@@ -53,10 +65,20 @@ export async function startWorld(flags: readonly string[] = []): Promise<World> 
   }
   const ports = ['--port', '0', '--http-port', '0', '--plaintext-port', '0']
   const started = await run(['local', 'start', '--json', '--create-delay', '20ms', ...ports, ...flags])
-  const {dataDir} = JSON.parse(started.stdout)
+  const {dataDir, bootstrap, endpoint} = JSON.parse(started.stdout)
+  const lambda = new LambdaClient({endpoint, region: 'us-east-1', credentials: TEST_KEY, maxAttempts: 1})
   return {
     skk: run,
+    bootstrap,
     deployed: (template, options) => deploy(run, dataDir, template, options),
+    callable: (template, options) => deployAlone(run, dataDir, template, options),
+    async invoke(name, event = {}) {
+      const Payload = Buffer.from(JSON.stringify(event))
+      const {FunctionError, Payload: answered} = await lambda.send(new InvokeCommand({FunctionName: name, Payload}))
+      const answer = Buffer.from(answered ?? []).toString()
+      if (FunctionError !== undefined) throw new Error(`${name}: ${answer}`)
+      return JSON.parse(answer)
+    },
     async shell() {
       const bin = join(home.dir, 'bin')
       const cli = resolve(import.meta.dirname, '../../bin/run.js')
@@ -72,29 +94,37 @@ export async function startWorld(flags: readonly string[] = []): Promise<World> 
         .map((line) => JSON.parse(line))
     },
     async stop() {
+      lambda.destroy()
       await run(['local', 'stop'])
       await home.remove()
     },
   }
 }
 
+async function deployAlone(
+  run: World['skk'],
+  dataDir: string,
+  template: string,
+  {name, set = {}, environment = {}, flags = []}: Deployment,
+): Promise<Pick<Deployed, 'dir' | 'log' | 'remove'>> {
+  const {dir, remove} = await makeProject(template, {name, set})
+  const variables = Object.entries(environment).flatMap(([key, value]) => ['--env', `${key}=${value}`])
+  await run(['functions', 'deploy', ...variables, ...flags], {cwd: dir})
+  return {dir, log: () => readFile(join(dataDir, 'functions', name, 'log'), 'utf8').catch(() => ''), remove}
+}
+
 async function deploy(run: World['skk'], dataDir: string, template: string, options: Deployment): Promise<Deployed> {
-  const {name, set = {}, environment = {}, partitions = 1, attached = true, flags = []} = options
-  const project = await makeProject(template, {name, set: {topic: name, ...set}})
-  const {dir: cwd} = project
+  const {name, set = {}, partitions = 1, attached = true} = options
   await run(['topics', 'create', name, '--partitions', String(partitions)])
   if (attached) await run(['topics', 'create', `${name}-failed`])
-  const variables = Object.entries(environment).flatMap(([key, value]) => ['--env', `${key}=${value}`])
-  await run(['functions', 'deploy', ...variables, ...flags], {cwd})
-  if (attached) await run(['esm', 'attach', '--retry', '--yes'], {cwd})
+  const alone = await deployAlone(run, dataDir, template, {...options, set: {topic: name, ...set}})
+  if (attached) await run(['esm', 'attach', '--retry', '--yes'], {cwd: alone.dir})
   return {
-    dir: cwd,
+    ...alone,
     topic: name,
-    log: () => readFile(join(dataDir, 'functions', name, 'log'), 'utf8').catch(() => ''),
     async produce(lines, more = []) {
       await run(['produce', name, ...more], {input: lines.map((line) => `${line}\n`).join('')})
     },
-    remove: project.remove,
   }
 }
 
