@@ -79,7 +79,8 @@ export function postgres(settings: DatabaseSettings): Database {
       return await within(timeoutMs, inTransaction(await within(timeoutMs, client()), timeoutMs, work))
     } catch (error) {
       // An error of the server has come after a ROLLBACK; after any other nobody knows what the connection is in.
-      if (sqlStateOf(error) === undefined || isLost(error)) await drop()
+      // Nobody waits for the end of a connection that may be still on its way: the answer is due.
+      if (sqlStateOf(error) === undefined || isLost(error)) drop().catch(() => {})
       throw error
     }
   }

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import {once} from 'node:events'
+import {type AddressInfo, createServer} from 'node:net'
 import {after, before, describe, it} from 'node:test'
 
 import {PGlite} from '@electric-sql/pglite'
@@ -46,10 +48,10 @@ describe('the database', () => {
     }
   })
   after(() => server.stop())
-  const open = () =>
+  const open = (port = server.port) =>
     postgres({
       host: '127.0.0.1',
-      port: server.port,
+      port,
       database: 'postgres',
       user: 'postgres',
       auth: 'none',
@@ -91,6 +93,21 @@ describe('the database', () => {
     await Promise.all([step('a'), step('b')])
 
     assert.deepEqual(steps, ['a begins', 'a ends', 'b begins', 'b ends'])
+    await database.close()
+  })
+
+  it('does not wait for a server that takes the connection and says nothing', async () => {
+    const silent = createServer().listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    const database = open((silent.address() as AddressInfo).port)
+    const started = performance.now()
+
+    await assert.rejects(
+      database.transaction({remainingMs: () => 300, passed: () => false}, async () => {}),
+      /in time/,
+    )
+    assert.ok(performance.now() - started < 6000)
+    silent.close()
     await database.close()
   })
 
