@@ -1,9 +1,9 @@
 import {spawn} from 'node:child_process'
 import {createHash} from 'node:crypto'
 import {existsSync} from 'node:fs'
-import {mkdtemp, readFile, rm} from 'node:fs/promises'
+import {access, constants, copyFile, mkdtemp, readFile, rm} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
-import {join, relative} from 'node:path'
+import {dirname, join, relative} from 'node:path'
 import type {Readable} from 'node:stream'
 import {text} from 'node:stream/consumers'
 import {fileURLToPath} from 'node:url'
@@ -34,7 +34,9 @@ export default class DemoCommand extends BaseCommand<typeof DemoCommand> {
     }
     this.onStop(cleanUp)
     try {
-      const [file, back] = [shownPath(ORDERS), join(dir, 'orders-back.jsonl')]
+      // A run keeps its token beside its input: two demos at once, and one in a place that nobody may write to, have their own.
+      const [file, back] = [join(dir, 'orders.jsonl'), join(dir, 'orders-back.jsonl')]
+      await copyFile(ORDERS, file)
       this.note('A throw-away MSK Serverless on this machine, on free ports:')
       isRunning = true
       await skk('local', 'start', '--port', '0', '--plaintext-port', '0', '--http-port', '0')
@@ -60,7 +62,7 @@ export default class DemoCommand extends BaseCommand<typeof DemoCommand> {
       )
       this.log(`${delivered} records delivered to function "${FUNCTION}", lag 0`)
       this.log(`${seconds.toFixed(1)} s`)
-      this.note(nowYou(file, shownPath(HANDLER)))
+      this.note(nowYou(shownPath(ORDERS), await resumeFlag(), shownPath(HANDLER)))
       return {...result, delivered, seconds}
     } finally {
       await cleanUp()
@@ -156,12 +158,21 @@ function shownPath(file: string): string {
   return existsSync(path) && !path.startsWith('..') ? path : file
 }
 
-const nowYou = (file: string, handler: string): string => `
+/** Where nobody may write beside the orders, the token of `skk produce` goes here. */
+async function resumeFlag(): Promise<string> {
+  const isWritable = await access(dirname(ORDERS), constants.W_OK).then(
+    () => true,
+    () => false,
+  )
+  return isWritable ? '' : ' --resume-file orders.skk-resume'
+}
+
+const nowYou = (file: string, resume: string, handler: string): string => `
 Now you:
 
   skk local start
   skk topics create orders --partitions 3
-  skk produce orders --file ${file}
+  skk produce orders --file ${file}${resume}
   skk consume orders --limit 3
   skk topics describe orders
   skk functions deploy ${handler}
