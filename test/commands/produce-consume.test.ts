@@ -5,23 +5,22 @@ import {join} from 'node:path'
 import fc from 'fast-check'
 import {afterAll, beforeAll, describe, expect, it} from 'vitest'
 
+import type {Local} from '../../src/lib/local/index.js'
 import {cleanHome, type Ended, type Home, type RunOptions, skk, startSkk, startSkkOnTerminal} from '../support/skk.js'
+import {makeTopic, type TopicOptions} from '../support/topic.js'
 
 let home: Home
+let local: Local
 beforeAll(async () => {
   home = await cleanHome()
-  await home.local()
+  local = await home.local({plaintextPort: {wanted: 0, mayMove: true}})
 })
 afterAll(() => home.remove())
 
 const run = (line: string, options: Partial<RunOptions> = {}): Promise<Ended> => skk(line.split(' '), {home, ...options})
 
 let topics = 0
-async function topic(flags = ''): Promise<string> {
-  const name = `topic-${++topics}`
-  await run(`topics create ${name}${flags && ` ${flags}`}`)
-  return name
-}
+const topic = (options?: TopicOptions): Promise<string> => makeTopic(local, `topic-${++topics}`, options)
 
 async function file(content: string | Buffer): Promise<string> {
   const path = join(await mkdtemp(join(home.directory, 'input-')), 'input.txt')
@@ -34,7 +33,7 @@ const lastLine = (text: string): string => text.trimEnd().split('\n').at(-1)!
 
 describe('produce, then consume', () => {
   it('gives back every line of a file, and the counts', async () => {
-    const name = await topic('--partitions 3')
+    const name = await topic({partitions: 3})
 
     const produced = await run(`produce ${name} --file ${await file(numbers(10_000))}`)
     const consumed = await run(`consume ${name}`)
@@ -80,7 +79,7 @@ describe('produce, then consume', () => {
   })
 
   it('takes keys, headers and a partition', async () => {
-    const name = await topic('--partitions 2')
+    const name = await topic({partitions: 2})
 
     await run(`produce ${name} --key-separator : --header source=test --header source=again --partition 1`, {
       input: 'k:v:w\n:empty\n',
@@ -179,7 +178,7 @@ describe('produce', () => {
   })
 
   it('is exit 7 when a record was too large; its line is named', async () => {
-    const name = await topic('--config max.message.bytes=1000')
+    const name = await topic({config: {'max.message.bytes': '1000'}})
 
     const {code, stderr} = await run(`produce ${name}`, {input: `a\n${'x'.repeat(2_000)}\nb\n`})
 
@@ -266,7 +265,7 @@ describe('consume', () => {
   })
 
   it('shares the partitions with another member of its group', async () => {
-    const name = await topic('--partitions 4')
+    const name = await topic({partitions: 4})
     const members = [1, 2].map(() => startSkk(['consume', name, '--group', 'pair', '--follow', '--from', 'beginning'], {home}))
     await new Promise((resolve) => setTimeout(resolve, 4_000))
     await run(`produce ${name} --key-separator :`, {input: Array.from({length: 400}, (_, i) => `key-${i}:${i}\n`).join('')})
@@ -356,7 +355,7 @@ describe('consume', () => {
   })
 
   it('filters by patterns and expressions, counts both, and --limit counts what is written', async () => {
-    const name = await topic('--partitions 2')
+    const name = await topic({partitions: 2})
     await run(`produce ${name}`, {input: Array.from({length: 100}, (_, i) => `{"n":${i},"even":${i % 2 === 0}}\n`).join('')})
     const consume = (...flags: string[]) => skk(['consume', name, ...flags], {home})
 

@@ -4,12 +4,15 @@ import {gzipSync} from 'node:zlib'
 
 import {afterAll, beforeAll, describe, expect, it} from 'vitest'
 
+import type {Local} from '../../src/lib/local/index.js'
 import {cleanHome, type Ended, type Home, type RunOptions, skk, startSkkOnTerminal} from '../support/skk.js'
+import {makeTopic, type TopicOptions} from '../support/topic.js'
 
 let home: Home
+let local: Local
 beforeAll(async () => {
   home = await cleanHome()
-  await home.local()
+  local = await home.local({plaintextPort: {wanted: 0, mayMove: true}})
 })
 afterAll(() => home.remove())
 
@@ -17,11 +20,7 @@ const run = (args: string | readonly string[], options: Partial<RunOptions> = {}
   skk(typeof args === 'string' ? args.split(' ') : args, {home, ...options})
 
 let names = 0
-async function topic(flags = ''): Promise<string> {
-  const name = `input-${++names}`
-  await run(`topics create ${name}${flags && ` ${flags}`}`)
-  return name
-}
+const topic = (options?: TopicOptions): Promise<string> => makeTopic(local, `input-${++names}`, options)
 
 async function files(contents: Record<string, string | Buffer>): Promise<string> {
   const directory = join(home.directory, 'work', `files-${++names}`)
@@ -290,7 +289,7 @@ describe('flags of produce', () => {
   })
 
   it('reject a record that is too large by its line, into the file of rejects', async () => {
-    const name = await topic('--config max.message.bytes=1000')
+    const name = await topic({config: {'max.message.bytes': '1000'}})
     const directory = await files({input: `k:a\nk:${'x'.repeat(2_000)}\nk:b\n`})
 
     const {code} = await run(`produce ${name} --key-separator : --file ${directory}/input --rejects ${directory}/rejects`)

@@ -7,6 +7,7 @@ import {afterAll, beforeAll, describe, expect, it} from 'vitest'
 
 import type {Local} from '../../src/lib/local/index.js'
 import {cleanHome, type Ended, type Home, type RunOptions, skk, startSkk} from '../support/skk.js'
+import {makeTopic, type TopicOptions} from '../support/topic.js'
 import {recordsOf} from '../support/topic-records.js'
 
 const seed = Number(process.env['SKK_SEED'] ?? randomBytes(4).readUInt32BE())
@@ -23,11 +24,7 @@ afterAll(() => home.remove())
 const run = (line: string, options: Partial<RunOptions> = {}): Promise<Ended> => skk(line.split(' '), {home, ...options})
 
 let names = 0
-async function topic(flags = ''): Promise<string> {
-  const name = `resumed-${++names}`
-  await run(`topics create ${name}${flags && ` ${flags}`}`)
-  return name
-}
+const topic = (options?: TopicOptions): Promise<string> => makeTopic(local, `resumed-${++names}`, options)
 
 async function file(content: string): Promise<string> {
   const directory = join(home.directory, 'work', `input-${++names}`)
@@ -72,7 +69,7 @@ describe('a run that was killed', () => {
     'at any moment, and resumed until it is through, has written each of the $what once and in order',
     async ({lines, flags}) => {
       const count = 150_000
-      const name = await topic('--partitions 3')
+      const name = await topic({partitions: 3})
       const path = await file(lines(count))
       // At this rate a batch of each partition leaves twenty times in a second, so that a kill finds some on their way.
       const args = ['produce', name, '--file', path, '--rate', '150000/s', ...flags.split(' ').filter(Boolean)]
@@ -315,7 +312,7 @@ describe('a token', () => {
   })
 
   it('outlives SIGINT, after which --resume finishes', async () => {
-    const name = await topic('--partitions 2')
+    const name = await topic({partitions: 2})
     const path = await file(plain(20_000))
     const {child, ended, says} = startSkk(['produce', name, '--file', path, '--rate', '5000/s'], {home})
     await says(/acting on/)
