@@ -22,11 +22,11 @@ it('is the same as long as the process runs, and another for another', async () 
 })
 
 it('is undefined for one that has ended, although nobody has asked for its exit code', async () => {
-  // A parent that sleeps does not hear of its child's end.
-  const parent = spawn('sh', ['-c', 'sh -c "exit 0" & echo $!; exec sleep 60'])
+  // A parent that sleeps does not hear of its child's end, which comes when it is no shell any more.
+  const parent = spawn('sh', ['-c', 'sleep 1 & echo $!; exec sleep 60'])
   const [text] = (await once(parent.stdout, 'data')) as [Buffer]
   try {
-    await expect.poll(() => processIdentity(Number(text))).toBeUndefined()
+    await expect.poll(() => processIdentity(Number(text)), {timeout: 30_000}).toBeUndefined()
     expect(() => process.kill(Number(text), 0)).not.toThrow()
   } finally {
     parent.kill()
