@@ -9,8 +9,8 @@ const read = (name: string): unknown => JSON.parse(readFileSync(`events/${name}.
 
 let starts = 0
 
-/** The handler as Lambda starts it, with a database on this machine and a broker that is not there. */
-async function started(env: Record<string, string>) {
+/** The handler as Lambda starts it, with a database on this machine, a broker that is not there and so many milliseconds. */
+async function started(env: Record<string, string>, timeoutMs = 20_000) {
   Object.assign(process.env, {
     SKK_BROKERS: '127.0.0.1:1',
     SKK_AUTH: 'none',
@@ -27,7 +27,7 @@ async function started(env: Record<string, string>) {
     ...env,
   })
   const {handler}: typeof import('../src/handler.ts') = await import(`../src/handler.ts?${++starts}`)
-  const ends = Date.now() + 20_000
+  const ends = Date.now() + timeoutMs
   return (event: unknown) => handler(event, {awsRequestId: '1', getRemainingTimeInMillis: () => ends - Date.now()})
 }
 
@@ -48,7 +48,7 @@ describe('the handler', () => {
 
   it('fails and marks nothing while Kafka is away', async () => {
     await db.query(`insert into outbox (aggregatetype, aggregateid, type, payload) values ('order', 'o', 't', '{}')`)
-    const run = await started({MODE: 'outbox', ...port()})
+    const run = await started({MODE: 'outbox', ...port()}, 6000)
 
     await assert.rejects(run({}))
     assert.deepEqual(await db.query('select published_at from outbox'), [{published_at: null}])
@@ -56,14 +56,14 @@ describe('the handler', () => {
 
   it('moves no watermark while Kafka is away', async () => {
     await db.query(`insert into orders values (1, 1, '2020-01-01Z')`)
-    const run = await started({MODE: 'query', ...port()})
+    const run = await started({MODE: 'query', ...port()}, 6000)
 
     await assert.rejects(run({}))
     assert.deepEqual(await db.query('select watermark::text from _skk_watermarks'), [{watermark: '-infinity'}])
   })
 
   it('fails for the database to be heard, when it calls the function itself', async () => {
-    const run = await started({MODE: 'invoke'})
+    const run = await started({MODE: 'invoke'}, 6000)
 
     await assert.rejects(run(read('golden')))
     await assert.rejects(run({op: 'TRUNCATE'}), /EventError|op/)
