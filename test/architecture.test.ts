@@ -20,6 +20,7 @@ const mayImport: Record<string, string[]> = {
     'lib/yaml-file',
     'yaml',
     'lib/process-identity',
+    'lib/seeded-random',
     'kafkajs',
     'aws-msk-iam-sasl-signer-js',
     'socks',
@@ -64,6 +65,7 @@ const mayImport: Record<string, string[]> = {
     'lib/limits',
     'lib/errors',
     'lib/process-identity',
+    'lib/seeded-random',
     '@peculiar/x509',
     'reflect-metadata',
   ],
@@ -76,6 +78,7 @@ const mayImport: Record<string, string[]> = {
   'lib/process-identity.ts': [],
   'lib/yaml-file.ts': ['lib/errors', 'lib/nearest', 'yaml'],
   'lib/retry.ts': [],
+  'lib/seeded-random.ts': [],
 }
 
 /** Too slow to load for a command that does not need them: `await import()` only. */

@@ -1,6 +1,6 @@
 import {randomBytes} from 'node:crypto'
-
 import {SkkError} from '../../errors.js'
+import {seededRandom} from '../../seeded-random.js'
 import type {Source} from './input.js'
 
 /** So many lines are made at once. */
@@ -17,7 +17,7 @@ type Piece = (counter: number) => string
  * `random A B C`, one of these. The same `seed` gives the same lines, except for `now`. Throws SkkError (usage).
  */
 export function generated(template: string, seed: number | null): Source {
-  const random = seeded(seed ?? randomBytes(4).readUInt32BE())
+  const random = seededRandom(seed ?? randomBytes(4).readUInt32BE())
   const pieces = piecesOf(template, random)
   let counter = 0
   let rest: Buffer = Buffer.alloc(0)
@@ -74,15 +74,4 @@ function uuid(random: Random): string {
   bytes[8] = (bytes[8]! & 0x3f) | 0x80
   const hex = bytes.toString('hex')
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-')
-}
-
-/** Mulberry32: small, and the same on every machine. */
-function seeded(seed: number): Random {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
 }

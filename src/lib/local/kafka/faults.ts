@@ -1,3 +1,4 @@
+import {seededRandom} from '../../seeded-random.js'
 import type {Call} from './api/api.js'
 import {namesOf} from './request-names.js'
 
@@ -52,7 +53,7 @@ export class Faults {
 
   add(rule: FaultRule): Fault {
     const fault = {...rule, id: ++this.#lastId, seen: 0, hits: 0}
-    this.#faults.set(fault.id, {fault, random: randomOf(rule.seed ?? 0)})
+    this.#faults.set(fault.id, {fault, random: seededRandom(rule.seed ?? 0)})
     return {...fault}
   }
 
@@ -97,15 +98,4 @@ function isTurnOf({fault, random}: Owned): boolean {
   if (fault.probability !== undefined && random() >= fault.probability) return false
   fault.hits += 1
   return true
-}
-
-/** Mulberry32: numbers from 0 to 1, the same for the same seed. */
-function randomOf(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
 }
