@@ -1,8 +1,8 @@
 import type {PollerEvent} from '../../lambda/mapping.js'
 
 /**
- * What a mapping with the group EventCount is told of, under AWS's names; in each the number of records. Source:
- * docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html, as of 2026-11-20; not compared with the real ones.
+ * What a mapping with the group EventCount is told of, under AWS's names; in each the number of records. What each of
+ * them counts is written from memory of AWS's page, which was not at hand, and not compared with the real ones.
  */
 export const EVENT_COUNTS = [
   'PolledEventCount',
