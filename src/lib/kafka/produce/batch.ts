@@ -10,8 +10,9 @@ const MAX_BATCH_RECORDS = 50_000
 /** What a Produce request takes before its one batch, at most: two names of 249 bytes and some numbers. */
 const REQUEST_HEADROOM = 640
 
-/** A record takes at least this much, so no more than capacity / 8 fit. */
+/** A record takes at least this much, so no more than capacity / 8 fit; where they are not so small, the marks of fewer do. */
 const SMALLEST_RECORD_BYTES = 8
+const USUAL_RECORD_BYTES = 64
 
 const LONGEST_DELTA_BYTES = 10
 
@@ -30,13 +31,13 @@ export class Batch {
   keyless: Range | null = null
   private readonly capacity: number
   /** By record: twice its distance from the first one, and 1 if it is keyless. */
-  private readonly marks: Uint32Array
+  private marks: Uint32Array
   private first = 0
 
   constructor(capacityBytes: number) {
     this.capacityBytes = capacityBytes
     this.capacity = Math.min(MAX_BATCH_RECORDS, Math.ceil(capacityBytes / SMALLEST_RECORD_BYTES))
-    this.marks = new Uint32Array(this.capacity)
+    this.marks = new Uint32Array(Math.min(this.capacity, Math.ceil(capacityBytes / USUAL_RECORD_BYTES)))
     this.writer = new BatchWriter(Buffer.allocUnsafeSlow(REQUEST_HEADROOM + capacityBytes), REQUEST_HEADROOM)
   }
 
@@ -59,14 +60,21 @@ export class Batch {
 
   /** Takes a record that `fits`. `ordinal` is its number in the input; a keyless one is here only because it was its turn. */
   add(record: RecordSpans, ordinal: number, keyless: boolean): void {
-    const {writer, marks} = this
+    const {writer} = this
     if (writer.count === 0) this.first = ordinal
-    marks[writer.count] = (ordinal - this.first) * 2 + (keyless ? 1 : 0)
+    if (writer.count === this.marks.length) this.growMarks()
+    this.marks[writer.count] = (ordinal - this.first) * 2 + (keyless ? 1 : 0)
     const range = keyless ? this.keyless : this.keyed
     if (range !== null) range.last = ordinal
     else if (keyless) this.keyless = {first: ordinal, last: ordinal}
     else this.keyed = {first: ordinal, last: ordinal}
     writer.append(record)
+  }
+
+  private growMarks(): void {
+    const {marks} = this
+    this.marks = new Uint32Array(Math.min(this.capacity, marks.length * 2))
+    this.marks.set(marks)
   }
 
   /** The number in the input of the record at `index`. */
