@@ -1,11 +1,14 @@
+import {execFile} from 'node:child_process'
 import {readFile, writeFile} from 'node:fs/promises'
 import {createServer} from 'node:net'
 import {join} from 'node:path'
+import {promisify} from 'node:util'
 import {describe, expect, it, onTestFinished} from 'vitest'
 
 import {readContexts} from '../../src/lib/contexts/config-file.js'
 import {cleanHome, type Ended, type Home, skk, startSkk} from '../support/skk.js'
 
+const RUN = join(import.meta.dirname, '../../bin/run.js')
 const FREE_PORTS = ['--port', '0', '--plaintext-port', '0', '--http-port', '0']
 
 async function person(): Promise<Home> {
@@ -70,6 +73,21 @@ describe('skk local', () => {
     expect(kept.stdout).toBe('a\nb\n')
     expect(reset.code).toBe(0)
     expect(json(topics)).toEqual([])
+  })
+
+  it('does with the files that the system lets it open, however many partitions there are', async () => {
+    const home = await person()
+    const line = ['-c', 'ulimit -n 80 && exec "$@"', 'limited', process.execPath, RUN, 'local', 'start', ...FREE_PORTS]
+    await promisify(execFile)('sh', line, {env: home.env})
+
+    const created = await skk(['topics', 'create', 'orders', '--partitions', '120'], {home})
+    const input = Array.from({length: 3_000}, (_, number) => `${number}:x\n`).join('')
+
+    const produced = await skk(['produce', 'orders', '--key-separator', ':'], {home, input})
+    const consumed = await skk(['consume', 'orders', '--show', 'key'], {home})
+
+    expect([created.code, produced.code, consumed.code]).toEqual([0, 0, 0])
+    expect(consumed.stdout.trimEnd().split('\n')).toHaveLength(3_000)
   })
 
   it('says so when nothing runs: stop is content, status is not', async () => {

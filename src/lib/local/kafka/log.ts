@@ -103,7 +103,7 @@ export class PartitionLog {
       producers,
       now: settings.now(),
     })
-    if (segments.length === 0) segments.push(new Segment(dir, logStartOffset, settings.files, {create: true}))
+    if (segments.length === 0) segments.push(await Segment.create(dir, logStartOffset, settings.files))
     const log = new PartitionLog(dir, settings, {segments, producers, logStartOffset, truncatedBytes})
 
     if (truncatedBytes > 0) await log.#saveCheckpoint() // the old one may vouch for bytes that are written anew

@@ -1,7 +1,7 @@
-import {close, openSync} from 'node:fs'
+import {closeSync, openSync} from 'node:fs'
 
-/** Enough for every busy partition of one machine, and well below the 1,024 that some systems allow a process. */
-const OPEN_FILES = 512
+/** Enough for every partition that MSK Serverless allows, all busy. Node lifts a process to what the system allows at most, commonly 4,096 or more. */
+const OPEN_FILES = 2_600
 
 /** The file was deleted or replaced before it could be opened. */
 export class FileGone extends Error {
@@ -10,7 +10,7 @@ export class FileGone extends Error {
 
 /** Keeps the number of open files bounded: 2,400 partitions have more segments than a process may have descriptors. */
 export class FilePool {
-  readonly #limit: number
+  #limit: number
   readonly #idle = new Set<PooledFile>()
   readonly #waiting: (() => void)[] = []
   #open = 0
@@ -35,6 +35,14 @@ export class FilePool {
   /** Resolves when a use of some file has ended. */
   useEnds(): Promise<void> {
     return new Promise((resolve) => this.#waiting.push(resolve))
+  }
+
+  /** The system allows no more: half of them are given back, for sockets need descriptors too. False when there are none to give back. */
+  shrink(): boolean {
+    if (this.#open < 2) return false
+    this.#limit = this.#open >> 1
+    for (const file of this.#idle) if (this.#open > this.#limit) file.closeIdle()
+    return true
   }
 
   opened(): void {
@@ -104,7 +112,7 @@ export class PooledFile {
 
   closeIdle(): void {
     if (this.#users > 0 || this.#descriptor === undefined) return
-    close(this.#descriptor, () => {})
+    closeSync(this.#descriptor)
     this.#descriptor = undefined
     this.#pool.closed(this)
   }
@@ -112,7 +120,7 @@ export class PooledFile {
   #open(): number {
     try {
       if (this.#gone) throw new FileGone(this.path)
-      this.#descriptor = openSync(this.path, this.#flags, 0o600)
+      this.#descriptor = this.#opened()
     } catch (error) {
       this.#pool.wakeNext() // whoever waits may have better luck
       throw error
@@ -120,5 +128,16 @@ export class PooledFile {
     this.#flags = 'r+'
     this.#pool.opened()
     return this.#descriptor
+  }
+
+  #opened(): number {
+    for (;;) {
+      try {
+        return openSync(this.path, this.#flags, 0o600)
+      } catch (error) {
+        const isLimit = ['EMFILE', 'ENFILE'].includes((error as NodeJS.ErrnoException).code ?? '')
+        if (!isLimit || !this.#pool.shrink()) throw error
+      }
+    }
   }
 }

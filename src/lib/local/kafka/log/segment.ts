@@ -52,6 +52,13 @@ export class Segment {
     this.modifiedAt = modifiedAt
   }
 
+  /** An empty one, with its file: making a file is a hundred times slower than opening it, and would come out of the first append. */
+  static async create(dir: string, baseOffset: number, pool: FilePool): Promise<Segment> {
+    const segment = new Segment(dir, baseOffset, pool, {create: true})
+    await segment.file.use(async () => {})
+    return segment
+  }
+
   /** In bytes, of the batches that are surely in the file. */
   get size(): number {
     return this.#size
