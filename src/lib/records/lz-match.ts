@@ -28,20 +28,22 @@ export function findMatches(
   visit: (literalStart: number, matchStart: number, offset: number, length: number) => void,
 ): number {
   lastSeen.fill(0)
+  const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   let literalStart = from
   let at = from
   let misses = 0
   while (at <= lastStart) {
-    const word = readWord(bytes, at)
+    const word = words.getInt32(at, true)
     const hash = Math.imul(word, 0x9e3779b1) >>> (32 - HASH_BITS)
     const candidate = lastSeen[hash]! - 1
     lastSeen[hash] = at + 1
-    if (candidate < 0 || at - candidate > LARGEST_OFFSET || readWord(bytes, candidate) !== word) {
+    if (candidate < 0 || at - candidate > LARGEST_OFFSET || words.getInt32(candidate, true) !== word) {
       // What does not compress is skipped faster and faster.
       at += 1 + (misses++ >> 5)
       continue
     }
     let length = MINIMUM_MATCH
+    while (at + length + 4 <= end && words.getInt32(candidate + length, true) === words.getInt32(at + length, true)) length += 4
     while (at + length < end && bytes[candidate + length] === bytes[at + length]) length++
     visit(literalStart, at, at - candidate, length)
     at += length
@@ -67,8 +69,4 @@ export function copyLiterals(source: Buffer, from: number, length: number, targe
     return
   }
   for (let i = 0; i < length; i++) target[at + i] = source[from + i]!
-}
-
-function readWord(bytes: Buffer, at: number): number {
-  return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)
 }
