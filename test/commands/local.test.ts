@@ -85,8 +85,9 @@ describe('skk local', () => {
 
     const produced = await skk(['produce', 'orders', '--key-separator', ':'], {home, input})
     const consumed = await skk(['consume', 'orders', '--show', 'key'], {home})
+    const stopped = await skk(['local', 'stop'], {home})
 
-    expect([created.code, produced.code, consumed.code]).toEqual([0, 0, 0])
+    expect([created.code, produced.code, consumed.code, stopped.code]).toEqual([0, 0, 0, 0])
     expect(consumed.stdout.trimEnd().split('\n')).toHaveLength(3_000)
   })
 

@@ -37,12 +37,13 @@ export class FilePool {
     return new Promise((resolve) => this.#waiting.push(resolve))
   }
 
-  /** The system allows no more: half of them are given back, for sockets need descriptors too. False when there are none to give back. */
+  /** The system allows no more: half of them are given back, for sockets need descriptors too. False when none of them is idle. */
   shrink(): boolean {
-    if (this.#open < 2) return false
-    this.#limit = this.#open >> 1
-    for (const file of this.#idle) if (this.#open > this.#limit) file.closeIdle()
-    return true
+    const before = this.#open
+    const enough = before >> 1
+    this.#limit = Math.max(1, enough)
+    for (const file of this.#idle) if (this.#open > enough) file.closeIdle()
+    return this.#open < before
   }
 
   opened(): void {
@@ -91,12 +92,11 @@ export class PooledFile {
    * every descriptor taken that would wait for itself. Rejects with FileGone, or with what opening or `work` threw.
    */
   async use<T>(work: (descriptor: number) => Promise<T>): Promise<T> {
-    while (this.#descriptor === undefined && !this.#pool.makeRoom()) await this.#pool.useEnds()
-    const descriptor = this.#descriptor ?? this.#open()
+    while (this.#descriptor === undefined) if (!this.#pool.makeRoom() || !this.#open()) await this.#pool.useEnds()
     this.#users++ // not before: one that waits keeps nothing open
     this.#pool.useBegins(this)
     try {
-      return await work(descriptor)
+      return await work(this.#descriptor)
     } finally {
       this.#users--
       if (this.#gone) this.closeIdle()
@@ -117,27 +117,23 @@ export class PooledFile {
     this.#pool.closed(this)
   }
 
-  #open(): number {
+  /** False when the system allows no more until a use of another file ends. */
+  #open(): boolean {
     try {
       if (this.#gone) throw new FileGone(this.path)
-      this.#descriptor = this.#opened()
+      this.#descriptor = openSync(this.path, this.#flags, 0o600)
     } catch (error) {
+      if (isLimit(error)) {
+        if (this.#pool.shrink()) return this.#open()
+        if (this.#pool.open > 0) return false
+      }
       this.#pool.wakeNext() // whoever waits may have better luck
       throw error
     }
     this.#flags = 'r+'
     this.#pool.opened()
-    return this.#descriptor
-  }
-
-  #opened(): number {
-    for (;;) {
-      try {
-        return openSync(this.path, this.#flags, 0o600)
-      } catch (error) {
-        const isLimit = ['EMFILE', 'ENFILE'].includes((error as NodeJS.ErrnoException).code ?? '')
-        if (!isLimit || !this.#pool.shrink()) throw error
-      }
-    }
+    return true
   }
 }
+
+const isLimit = (error: unknown): boolean => ['EMFILE', 'ENFILE'].includes((error as NodeJS.ErrnoException).code ?? '')
