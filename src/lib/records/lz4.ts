@@ -16,6 +16,7 @@ const DICTIONARY = 0x01
 const STORED = 0x8000_0000
 const BLOCK_BYTES = 64 * 1024
 const BLOCK_BYTES_CODE = 4
+const SIZE_BYTES = 4
 
 const MINIMUM_MATCH = 4
 /** A block ends with at least 5 literals, and its last match starts at least 12 bytes before the end. */
@@ -25,17 +26,36 @@ const LAST_MATCH_DISTANCE = 12
 /** One byte of match length stands for at most 255 bytes of output. */
 const LARGEST_EXPANSION = 255
 
+/** Where frames are made; kept from one to the next while it is no larger, so that a load makes no garbage of their size. */
+let scratch = Buffer.allocUnsafeSlow(0)
+const KEPT_SCRATCH_BYTES = 2 * 1024 * 1024
+
 /** Compresses to one frame as the Java clients write it: independent blocks of 64 KiB, no content checksum. */
 export function compressLz4(bytes: Buffer): Buffer {
-  const parts = [frameHeader()]
-  for (let at = 0; at < bytes.length; at += BLOCK_BYTES) {
-    const block = bytes.subarray(at, at + BLOCK_BYTES)
-    const compressed = compressBlock(block)
-    const stored = compressed.length >= block.length
-    parts.push(uint32(stored ? (block.length | STORED) >>> 0 : compressed.length), stored ? block : compressed)
+  const output = scratchOf(largestFrame(bytes.length))
+  let at = FRAME_HEADER.copy(output)
+  for (let from = 0; from < bytes.length; from += BLOCK_BYTES) {
+    const block = bytes.subarray(from, from + BLOCK_BYTES)
+    const start = at + SIZE_BYTES
+    at = compressBlock(block, output, start)
+    const stored = at - start >= block.length
+    if (stored) at = start + block.copy(output, start)
+    output.writeUInt32LE(stored ? (block.length | STORED) >>> 0 : at - start, start - SIZE_BYTES)
   }
-  parts.push(uint32(0))
-  return Buffer.concat(parts)
+  at = output.writeUInt32LE(0, at)
+  return Buffer.from(output.subarray(0, at))
+}
+
+/** What does not compress takes a byte more per 255, before it is found better stored. */
+function largestFrame(bytes: number): number {
+  const blocks = Math.ceil(bytes / BLOCK_BYTES)
+  return FRAME_HEADER.length + SIZE_BYTES + blocks * (SIZE_BYTES + 16 + Math.ceil(BLOCK_BYTES / 255)) + bytes
+}
+
+function scratchOf(bytes: number): Buffer {
+  if (bytes > KEPT_SCRATCH_BYTES) return Buffer.allocUnsafeSlow(bytes)
+  if (scratch.length < bytes) scratch = Buffer.allocUnsafeSlow(bytes)
+  return scratch
 }
 
 /**
@@ -53,6 +73,8 @@ export function decompressLz4(bytes: Buffer, maxBytes: number): Buffer {
 type Output = {bytes: Buffer; length: number; readonly maxBytes: number}
 
 type FrameHeader = {flags: number; blockBytes: number; contentSize: number | null; end: number}
+
+const FRAME_HEADER = frameHeader()
 
 function frameHeader(): Buffer {
   const header = Buffer.alloc(7)
@@ -189,17 +211,16 @@ function tooLarge(output: Output): RecordError {
   return new RecordError(`lz4: a block is larger than its frame or the limit of ${output.maxBytes} bytes allows`)
 }
 
-function compressBlock(block: Buffer): Buffer {
-  const output = Buffer.allocUnsafe(16 + block.length + Math.ceil(block.length / 255))
-  let written = 0
+/** Writes the block into `output` from `start` on; returns where it ends. */
+function compressBlock(block: Buffer, output: Buffer, start: number): number {
+  let written = start
   const limits = {lastStart: block.length - LAST_MATCH_DISTANCE, end: block.length - LAST_LITERALS}
   const rest = findMatches(block, 0, limits, (literalStart, matchStart, offset, length) => {
     written = writeSequence(block, literalStart, matchStart, length - MINIMUM_MATCH, output, written)
     written = output.writeUInt16LE(offset, written)
     if (length - MINIMUM_MATCH >= 15) written = writeExtension(length - MINIMUM_MATCH - 15, output, written)
   })
-  written = writeSequence(block, rest, block.length, 0, output, written)
-  return output.subarray(0, written)
+  return writeSequence(block, rest, block.length, 0, output, written)
 }
 
 /** The token and the literals; what follows a match's offset is the caller's. */
@@ -220,10 +241,4 @@ function writeExtension(length: number, output: Buffer, at: number): number {
 function readUint32(bytes: Buffer, at: number): number {
   if (at + 4 > bytes.length) throw new RecordError('lz4: the frame is cut off')
   return bytes.readUInt32LE(at)
-}
-
-function uint32(value: number): Buffer {
-  const bytes = Buffer.alloc(4)
-  bytes.writeUInt32LE(value)
-  return bytes
 }

@@ -4,14 +4,13 @@ import {type Compression, compress} from '../../records/compression.js'
 
 /** The second thread of a Compressor: each batch that comes in goes out compressed, in the same order. */
 let last: Promise<void> = Promise.resolve()
-parentPort!.on('message', (bytes: Uint8Array) => {
+parentPort!.on('message', ({bytes, length}: {bytes: Uint8Array<ArrayBuffer>; length: number}) => {
   last = last.then(async () => {
     try {
-      const compressed = await compress(workerData as Compression, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
-      const answer = new Uint8Array(compressed)
-      parentPort!.postMessage(answer, [answer.buffer])
+      const compressed = new Uint8Array(await compress(workerData as Compression, Buffer.from(bytes.buffer, 0, length)))
+      parentPort!.postMessage({compressed, bytes}, [compressed.buffer, bytes.buffer])
     } catch (error) {
-      parentPort!.postMessage(error as Error)
+      parentPort!.postMessage({error, bytes}, [bytes.buffer])
     }
   })
 })

@@ -14,6 +14,9 @@ const THREAD = fileURLToPath(new URL('./compressor-thread.js', import.meta.url))
 /** Whether Node itself does it in threads of its own. */
 const isAsynchronous = (codec: Compression): boolean => codec === 'gzip' || (codec === 'zstd' && 'zstdCompress' in zlib)
 
+/** `bytes` comes back, to be used again. */
+type Answer = {compressed?: Uint8Array<ArrayBuffer>; error?: Error; bytes: Uint8Array<ArrayBuffer>}
+
 type Waiting = {resolve(bytes: Buffer): void; reject(error: Error): void}
 
 /** Compresses batches; the codecs that are our own in a second thread, so that the next records are read meanwhile. */
@@ -22,6 +25,7 @@ export class Compressor {
   private worker: Worker | null = null
   private batches = 0
   private readonly waiting: Waiting[] = []
+  private readonly copies: Uint8Array<ArrayBuffer>[] = []
 
   constructor(codec: Compression) {
     this.codec = codec
@@ -32,10 +36,18 @@ export class Compressor {
     this.worker ??= this.start()
     return new Promise((resolve, reject) => {
       this.waiting.push({resolve, reject})
-      // A copy, which the thread then owns: the batch's own bytes are still needed here.
-      const copy = new Uint8Array(bytes)
-      this.worker!.postMessage(copy, [copy.buffer])
+      // A copy, which the thread owns until it has answered: the batch's own bytes are still needed here.
+      const copy = this.copyOf(bytes)
+      this.worker!.postMessage({bytes: copy, length: bytes.length}, [copy.buffer])
     })
+  }
+
+  /** In a buffer that has come back, if it is large enough: new ones for each would be garbage by the gigabyte. */
+  private copyOf(bytes: Buffer): Uint8Array<ArrayBuffer> {
+    const used = this.copies.pop()
+    const copy = used && used.length >= bytes.length ? used : new Uint8Array(bytes.length)
+    copy.set(bytes)
+    return copy
   }
 
   /** Nothing is to be compressed any more. */
@@ -51,10 +63,11 @@ export class Compressor {
 
   private start(): Worker {
     const worker = new Worker(THREAD, {workerData: this.codec, resourceLimits: {maxYoungGenerationSizeMb: 8}})
-    worker.on('message', (answer: Uint8Array | Error) => {
+    worker.on('message', ({compressed, error, bytes}: Answer) => {
       const {resolve, reject} = this.waiting.shift()!
-      if (answer instanceof Error) reject(answer)
-      else resolve(Buffer.from(answer.buffer, answer.byteOffset, answer.byteLength))
+      this.copies.push(bytes)
+      if (compressed) resolve(Buffer.from(compressed.buffer))
+      else reject(error!)
     })
     worker.on('error', (error) => {
       for (const {reject} of this.waiting.splice(0)) reject(error as Error)
