@@ -6,6 +6,7 @@ import {SkkError} from '../errors.js'
 import {iamSasl} from './auth.js'
 import {type Cluster, withTolerantMetadata} from './cluster.js'
 import {explain} from './errors.js'
+import {installFrameInOnePiece} from './overrides/frame-in-one-piece.js'
 import {KAFKAJS_VERSION, kafkajsVersion} from './overrides/override.js'
 import {installRequestInPlace} from './overrides/request-in-place.js'
 import {installRequestQueueTimer} from './overrides/request-queue-timer.js'
@@ -37,7 +38,7 @@ let loading: Promise<typeof import('kafkajs')> | undefined
 /** Loads kafkajs, once, with what we override in it. */
 function loadKafkajs(): Promise<typeof import('kafkajs')> {
   loading ??= (async () => {
-    const known = [installRequestInPlace(), installRequestQueueTimer()]
+    const known = [installRequestInPlace(), installFrameInOnePiece(), installRequestQueueTimer()]
     if (known.includes(false)) {
       process.emitWarning(`kafkajs is not the ${KAFKAJS_VERSION} that skk knows; it will work, but use more CPU`)
     }

@@ -1,10 +1,9 @@
 import net from 'node:net'
 import tls from 'node:tls'
 
-const KEEP_ALIVE_MS = 60_000
+import {Frames} from './frames.js'
 
-/** kafkajs would buffer whatever length a frame claims (an unauthenticated peer could ask for 2 GiB). */
-const MAX_FRAME_BYTES = 128 * 1024 * 1024
+const KEEP_ALIVE_MS = 60_000
 
 /** How far a connection got before it failed. */
 type Layer = 'dns' | 'tcp' | 'tunnel' | 'tls' | 'open'
@@ -45,20 +44,31 @@ export function socketFactory({ca, connect, onAttempt}: SocketOptions): (opened:
     onAttempt?.(attempt)
     if (connect) attempt.layer = 'tunnel'
     const tunnel = connect?.(host, port)
-    const socket = ssl ? openTls(host, port, ca, tunnel) : (tunnel ?? net.connect({host, port}))
+    const frames = new Frames()
+    const refuse = (refusal: NodeJS.ErrnoException | null): boolean => {
+      if (refusal === null) return true
+      attempt.error ??= refusal
+      socket.destroy(refusal)
+      return false
+    }
+    const onread = {buffer: () => frames.room(), callback: (bytes: number) => refuse(frames.took(bytes))}
+    const socket = ssl ? openTls({host, port, onread}, ca, tunnel) : (tunnel ?? net.connect({host, port, onread}))
     for (const wire of [socket, tunnel]) wire?.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS)
     watch(socket, tunnel ?? socket, attempt, ssl ? 'tls' : 'open')
     socket.once(ssl ? 'secureConnect' : 'connect', () => {
       attempt.layer = 'open'
       onConnect()
     })
-    return capped(socket, attempt)
+    return inFrames(socket, frames, refuse)
   }
 }
 
-function openTls(host: string, port: number, ca: string | undefined, tunnel: net.Socket | undefined): tls.TLSSocket {
+type Address = {host: string; port: number; onread: net.OnReadOpts}
+
+function openTls({host, port, onread}: Address, ca: string | undefined, tunnel: net.Socket | undefined): tls.TLSSocket {
+  // The types of Node 20 do not know that it takes `onread` here too.
   const options = {...(net.isIP(host) ? {} : {servername: host}), ...(ca !== undefined && {ca})}
-  if (!tunnel) return tls.connect({host, port, ...options})
+  if (!tunnel) return tls.connect({host, port, onread, ...options} as tls.ConnectionOptions)
 
   // `host` is what the certificate has to name, also behind a tunnel.
   const secure = tls.connect({socket: tunnel, host, ...options})
@@ -83,51 +93,14 @@ function watch(socket: net.Socket, wire: net.Socket, attempt: Attempt, next: Lay
   })
 }
 
-/** Lets kafkajs see a chunk only after its frame lengths were checked: it trusts them, and a negative one crashes it. */
-function capped(socket: net.Socket, attempt: Attempt): net.Socket {
-  const accepts = frameGuard()
+/** Lets kafkajs see whole frames only, of lengths that were checked: it trusts them, and a negative one crashes it. */
+function inFrames(socket: net.Socket, frames: Frames, refuse: (refusal: NodeJS.ErrnoException | null) => boolean): net.Socket {
   const on = socket.on.bind(socket)
   socket.on = (event: string, listener: (...args: any[]) => void) => {
     if (event !== 'data') return on(event, listener)
-    return on('data', (chunk: Buffer) => {
-      const refusal = accepts(chunk)
-      if (refusal === null) return listener(chunk)
-      attempt.error ??= refusal
-      socket.destroy(refusal)
-    })
+    frames.onFrame = listener
+    // What comes through a tunnel; the other sockets read to where the frames want it.
+    return on('data', (chunk: Buffer) => refuse(frames.push(chunk)))
   }
   return socket
-}
-
-/** Follows the length prefixes in a stream of response frames; returns the error for the first one that cannot be meant. */
-export function frameGuard(maxBytes = MAX_FRAME_BYTES): (chunk: Buffer) => NodeJS.ErrnoException | null {
-  let left = 0
-  let prefix = Buffer.alloc(0)
-  let first = true
-  return (chunk) => {
-    if (first && chunk.length >= 2 && chunk[0] === 0x15 && chunk[1] === 0x03) return failure('ESPEAKSTLS', 'this port speaks TLS')
-    first = false
-    let at = 0
-    while (at < chunk.length) {
-      if (left > 0) {
-        const used = Math.min(left, chunk.length - at)
-        left -= used
-        at += used
-        continue
-      }
-      const wanted = 4 - prefix.length
-      prefix = Buffer.concat([prefix, chunk.subarray(at, at + wanted)])
-      at = Math.min(chunk.length, at + wanted)
-      if (prefix.length < 4) return null
-      left = prefix.readInt32BE(0)
-      prefix = Buffer.alloc(0)
-      if (left < 4 || left > maxBytes)
-        return failure('EFRAME', `the peer announced a frame of ${left} bytes, so it is no Kafka broker`)
-    }
-    return null
-  }
-}
-
-function failure(code: string, message: string): NodeJS.ErrnoException {
-  return Object.assign(new Error(message), {code})
 }

@@ -1,7 +1,7 @@
 import type {Socket} from 'node:net'
 
 import type {Broker} from '../broker.js'
-import {frameGuard} from '../socket.js'
+import {Frames} from '../frames.js'
 import {Reader, Writer} from '../wire.js'
 import type {Place} from './check.js'
 import type {Dial} from './network.js'
@@ -11,19 +11,17 @@ type Waiting = {resolve(body: Buffer): void; reject(error: Error): void}
 /** One question at a time over a connection of our own, where kafkajs would hide which layer failed. */
 export class Exchange {
   private readonly socket: Socket
-  private received: Buffer = Buffer.alloc(0)
   private waiting: Waiting | undefined
   private ended: Error | undefined
   private correlationId = 0
 
   constructor(socket: Socket) {
     this.socket = socket
-    const accepts = frameGuard()
+    const frames = new Frames()
+    frames.onFrame = (frame) => this.deliver(frame.subarray(4))
     socket.on('data', (chunk: Buffer) => {
-      const refusal = accepts(chunk)
-      if (refusal) return this.end(refusal)
-      this.received = Buffer.concat([this.received, chunk])
-      this.deliver()
+      const refusal = frames.push(chunk)
+      if (refusal) this.end(refusal)
     })
     socket.on('error', (error) => this.end(error))
     socket.on('close', () => this.end(Object.assign(new Error('closed'), {code: 'ECLOSED'})))
@@ -48,12 +46,7 @@ export class Exchange {
     })
   }
 
-  private deliver(): void {
-    if (this.received.length < 4) return
-    const length = this.received.readInt32BE(0)
-    if (this.received.length < 4 + length) return
-    const frame = this.received.subarray(4, 4 + length)
-    this.received = this.received.subarray(4 + length)
+  private deliver(frame: Buffer): void {
     if (frame.readInt32BE(0) === this.correlationId) this.waiting?.resolve(frame.subarray(4))
     else this.end(Object.assign(new Error('the answer is to another question'), {code: 'EFRAME'}))
   }
