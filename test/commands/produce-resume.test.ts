@@ -6,9 +6,12 @@ import {setTimeout as delay} from 'node:timers/promises'
 import {afterAll, beforeAll, describe, expect, it} from 'vitest'
 
 import type {Local} from '../../src/lib/local/index.js'
+import {run as runProgram} from '../engines/processes.js'
 import {cleanHome, type Ended, type Home, type RunOptions, skk, startSkk} from '../support/skk.js'
 import {makeTopic, type TopicOptions} from '../support/topic.js'
 import {recordsOf} from '../support/topic-records.js'
+
+const RUN = join(import.meta.dirname, '../../bin/run.js')
 
 const seed = Number(process.env['SKK_SEED'] ?? randomBytes(4).readUInt32BE())
 console.log(`SKK_SEED=${seed}`)
@@ -262,6 +265,43 @@ describe('a token', () => {
     expect(stderr).toContain('no space left on device')
     expect(closing({stderr} as Ended)).toBe('1 read = 0 acked + 0 rejected + 0 unknown + 1 unsent')
     expect((await recordsOf(local, name)).flat()).toHaveLength(0)
+  })
+
+  it('whose journal was cut in the middle of a line by a full disk misses no batch that was sent', async () => {
+    const name = await topic({config: {'max.message.bytes': '1000'}})
+    const path = await file(plain(2_000))
+    const line = ['produce', name, '--file', path]
+    // A limit on the size of files stands for the disk: the line that reaches it is taken in part.
+    const limited = `trap '' XFSZ; ulimit -f 3; exec '${process.execPath}' '${RUN}' "$@"`
+
+    const full = await runProgram('bash', ['-c', limited, 'bash', ...line], {env: home.env})
+    const journal = await readFile(`${path}.skk-resume.journal`, 'utf8')
+    const resumed = await run(`${line.join(' ')} --resume`)
+
+    expect([full.code, full.stderr]).toEqual([9, expect.stringContaining('cannot write')])
+    expect(journal.endsWith('\n')).toBe(false)
+    expect(resumed.code).toBe(0)
+    const values = (await recordsOf(local, name)).flat().map(({value}) => Number(value))
+    expect(values).toEqual(Array.from({length: 2_000}, (_, i) => i))
+  })
+
+  it.each([
+    ['is no JSON', '{"batch":0,"partition":0,"prod'],
+    ['is of another kind', '7'],
+    ['lacks what names the records', '{"batch":0,"partition":0}'],
+    ['tells of a batch that was never sent', '{"acked":5,"offset":0}'],
+  ])('whose journal has a line that %s is exit 9 with the line, and nothing is sent', async (_, line) => {
+    const name = await topic()
+    const path = await unfinished(name)
+    const journal = `${path}.skk-resume.journal`
+    await writeFile(journal, `${line}\n${await readFile(journal, 'utf8')}`)
+
+    const {code, stderr} = await run(`produce ${name} --file ${path} --key-separator : --on-error skip --resume`)
+
+    expect(code).toBe(9)
+    expect(stderr).toContain(`error: line 1 of "${journal}" is damaged`)
+    expect(stderr).toContain('`--restart`')
+    expect((await recordsOf(local, name)).flat()).toHaveLength(2)
   })
 
   it('may lie elsewhere', async () => {

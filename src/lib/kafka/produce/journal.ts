@@ -2,6 +2,7 @@ import {closeSync, ftruncateSync, openSync, readFileSync, writeSync} from 'node:
 
 import {SkkError} from '../../errors.js'
 import type {Range} from './batch.js'
+import {unreadable} from './input.js'
 
 /** What is known of a batch before it is sent: who it is, which records of the input it holds, where to look for it. */
 export type SentBatch = {
@@ -26,27 +27,59 @@ type Line = ({batch: number} & SentBatch) | {acked: number; offset: number} | {a
 /** What the journal tells of a batch: its first offset, null where it is not in the log, undefined where nobody knows. */
 export type JournalEntry = {sent: SentBatch; offset: number | null | undefined}
 
-/** The batches of a journal by number. A last line that was cut off is as good as not written: its batch was not sent. */
+/**
+ * The batches of a journal by number. A last line that was cut off is as good as not written: its batch was not sent. Throws
+ * SkkError (local I/O) for any other line that is none: what it said is lost, and so is what is to be sent.
+ */
 export function readJournal(path: string): Map<number, JournalEntry> {
   const entries = new Map<number, JournalEntry>()
-  const lines = readText(path).split('\n')
-  for (const text of lines.slice(0, -1)) {
-    const line: Line = JSON.parse(text)
-    if ('batch' in line) {
-      const {batch, ...sent} = line
-      entries.set(batch, {sent, offset: undefined})
-    } else if ('acked' in line) entries.get(line.acked)!.offset = line.offset
-    else entries.get(line.absent)!.offset = null
-  }
+  const lines = readText(path).split('\n').slice(0, -1)
+  for (const [index, text] of lines.entries()) if (!take(text, entries)) throw damaged(path, index + 1)
   return entries
 }
+
+/** False when `text` is no line of a journal, or tells of a batch that no line before it has named. */
+function take(text: string, entries: Map<number, JournalEntry>): boolean {
+  const line = lineOf(text)
+  if (line === null) return false
+  if ('batch' in line) {
+    const {batch, ...sent} = line
+    if (batch !== entries.size) return false
+    entries.set(batch, {sent, offset: undefined})
+    return true
+  }
+  const entry = entries.get('acked' in line ? line.acked : line.absent)
+  if (entry === undefined) return false
+  entry.offset = 'acked' in line ? line.offset : null
+  return true
+}
+
+const SENT = ['batch', 'partition', 'producerId', 'producerEpoch', 'sequence', 'count', 'logEnd', 'crc', 'timestamp']
+
+function lineOf(text: string): Line | null {
+  let line: Record<string, unknown> | null
+  try {
+    line = JSON.parse(text)
+  } catch {
+    return null
+  }
+  if (typeof line !== 'object' || line === null) return null
+  const {keyed, keyless} = line
+  if ('batch' in line) return areNumbers(line, SENT) && isRange(keyed) && isRange(keyless) ? (line as Line) : null
+  return areNumbers(line, 'acked' in line ? ['acked', 'offset'] : ['absent']) ? (line as Line) : null
+}
+
+const areNumbers = (line: object, names: readonly string[]): boolean =>
+  names.every((name) => Number.isSafeInteger((line as Record<string, unknown>)[name]))
+
+const isRange = (range: unknown): boolean => range === null || (typeof range === 'object' && areNumbers(range, ['first', 'last']))
 
 function readText(path: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return ''
-    throw error
+    throw unreadable(path, error as Error)
   }
 }
 
@@ -70,9 +103,9 @@ export class Journal {
   /** Goes on where the journal ends, or begins a new one. Throws SkkError (local I/O). */
   constructor(path: string, {fresh}: {fresh: boolean}) {
     this.path = path
+    this.next = fresh ? 0 : readJournal(path).size
     try {
       this.descriptor = openSync(path, fresh ? 'w' : 'a', 0o600)
-      this.next = fresh ? 0 : readJournal(path).size
       if (!fresh) cutTornLine(path, this.descriptor)
     } catch (error) {
       throw unwritable(path, error)
@@ -82,7 +115,7 @@ export class Journal {
   /** Writes down a batch and returns its number. It may be sent afterwards; throws SkkError (local I/O) if it may not. */
   sending(sent: SentBatch): number {
     const batch = this.next++
-    if (!this.failure) this.write({batch, ...sent})
+    this.write({batch, ...sent})
     if (!this.failure) return batch
     this.toldFailure = true
     throw this.failure
@@ -103,14 +136,25 @@ export class Journal {
     if (this.failure && !this.toldFailure) throw this.failure
   }
 
+  /** After a failure nothing more: a line behind a torn one would make it another. What is then missing is looked up in the log. */
   private write(line: Line): void {
+    if (this.failure) return
     try {
-      writeSync(this.descriptor, `${JSON.stringify(line)}\n`)
+      // A disk that is nearly full takes the beginning of a line, and refuses the rest only when it is given.
+      for (let rest = Buffer.from(`${JSON.stringify(line)}\n`); rest.length > 0; )
+        rest = rest.subarray(writeSync(this.descriptor, rest))
     } catch (error) {
-      this.failure ??= unwritable(this.path, error)
+      this.failure = unwritable(this.path, error)
     }
   }
 }
+
+const damaged = (path: string, line: number): SkkError =>
+  new SkkError(`line ${line} of "${path}" is damaged: what the earlier run has sent can no longer be told`, {
+    code: 'JOURNAL_DAMAGED',
+    exit: 'localIo',
+    hint: 'Put the file back as it was, or compare the topic with the input; `--restart` sends everything again.',
+  })
 
 /** For a token or journal that cannot be written. */
 export const unwritable = (path: string, cause: unknown): SkkError =>
