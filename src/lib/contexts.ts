@@ -67,7 +67,9 @@ type Choice = {name: string | undefined; context: Context; explicit: boolean}
 export async function resolveTarget(flags: TargetFlags, surroundings: Surroundings): Promise<Target> {
   const choice = await choose(flags, surroundings)
   if (!choice && !flags.cluster && !flags.bootstrap) throw clusterMissing()
-  return settle(choice, flags, surroundings)
+  const target = await settle(choice, flags, surroundings)
+  if (flags.ca !== undefined && !target.tls) throw nothingToVerify()
+  return target
 }
 
 /**
@@ -225,6 +227,14 @@ const clusterMissing = (): SkkError =>
     code: 'CLUSTER_MISSING',
     exit: 'usage',
     hint: 'Run `skk local start` for one on this machine, or pass `--context`, `--cluster` or `--bootstrap`.',
+  })
+
+/** On loopback that is the default, and whoever names an authority takes the connection for a verified one. */
+const nothingToVerify = (): SkkError =>
+  new SkkError('--ca does not go with a connection without TLS', {
+    code: 'USAGE',
+    exit: 'usage',
+    hint: 'Add `--tls`, or leave out `--ca`.',
   })
 
 const isLocalRoute = (bootstrap: string | undefined, endpointUrl: string | undefined): boolean =>

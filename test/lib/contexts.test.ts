@@ -289,6 +289,15 @@ describe('tls', () => {
     expect((await resolve({bootstrap: 'localhost:1', tls: true})).tls).toBe(true)
     expect((await resolve({bootstrap: 'b:1', tls: false})).tls).toBe(false)
   })
+
+  it('that is off does not go with --ca, which would be of no use', async () => {
+    const wrong = {exitCode: 2, hint: 'Add `--tls`, or leave out `--ca`.'}
+
+    await expect(resolve({bootstrap: 'localhost:1', ca: 'ca.pem'})).rejects.toMatchObject(wrong)
+    await expect(resolve({bootstrap: 'b:1', ca: 'ca.pem', tls: false})).rejects.toMatchObject(wrong)
+    expect((await resolve({bootstrap: 'localhost:1', ca: 'ca.pem', tls: true})).ca).toBe('ca.pem')
+    expect((await resolve({bootstrap: 'b:1', ca: 'ca.pem'})).ca).toBe('ca.pem')
+  })
 })
 
 describe('Serverless rules', () => {
