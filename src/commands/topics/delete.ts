@@ -61,7 +61,7 @@ async function sortOut(
   const missing: Settled[] = []
   for (const name of names) {
     try {
-      await requireTopic(cluster, name)
+      await requireTopic(cluster, name, {unwanted: true})
       existing.push(name)
     } catch (error) {
       missing.push({name, status: 'failed', error: asSkkError(error, kafka)})

@@ -56,7 +56,8 @@ export function asSkkError(error: unknown, target: Named, attempts: readonly Att
 /** An answer that is an error code, by its code. */
 function explainAnswer(answer: BrokerError, target: Named): SkkError {
   const {code, type, subject} = answer
-  if (code === 3 && subject.topic !== undefined) return topicNotFound(subject.topic, [], answer)
+  if (code === 3 && subject.topic !== undefined)
+    return topicNotFound(subject.topic, [], {cause: answer, unwanted: subject.api === 'DeleteTopics'})
   if ([29, 30, 31, 53, 33, 34, 54, 58].includes(code)) return denied(answer, target)
 
   if (code === 36) return alreadyExists(subject.topic ?? '', answer)
@@ -73,15 +74,20 @@ function explainAnswer(answer: BrokerError, target: Named): SkkError {
   })
 }
 
-/** Exit 3 with the nearest of the names that do exist. */
-export function topicNotFound(topic: string, existing: readonly string[], cause?: unknown): SkkError {
+/** Exit 3 with the nearest of the names that do exist; `unwanted` is a topic that nobody would create now. */
+export function topicNotFound(
+  topic: string,
+  existing: readonly string[],
+  {cause, unwanted = false}: {cause?: unknown; unwanted?: boolean} = {},
+): SkkError {
   const meant = nearest(topic, existing)
+  const others = unwanted
+    ? 'See what exists with `skk topics list`.'
+    : `Create it with \`skk topics create ${topic}\`, or see what exists with \`skk topics list\`.`
   return new SkkError(`topic "${topic}" does not exist`, {
     code: 'TOPIC_NOT_FOUND',
     exit: 'notFound',
-    hint: meant
-      ? `Did you mean "${meant}"? See all with \`skk topics list\`.`
-      : `Create it with \`skk topics create ${topic}\`, or see what exists with \`skk topics list\`.`,
+    hint: meant ? `Did you mean "${meant}"? See all with \`skk topics list\`.` : others,
     cause,
   })
 }

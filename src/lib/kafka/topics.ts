@@ -51,15 +51,18 @@ export async function listTopics(cluster: Cluster): Promise<TopicSummary[]> {
     .sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
-/** One topic's metadata, and the cluster follows its leaders from then on. Throws SkkError (not found) with the nearest name. */
-export async function requireTopic(cluster: Cluster, topic: string): Promise<TopicMetadata> {
+/**
+ * One topic's metadata, and the cluster follows its leaders from then on. Throws SkkError (not found) with the nearest name; for an
+ * `unwanted` topic that does not say how to create it.
+ */
+export async function requireTopic(cluster: Cluster, topic: string, {unwanted = false} = {}): Promise<TopicMetadata> {
   const broker = await anyBroker(cluster)
   let found = (await metadata(broker, [topic])).topics[0]
   for (let wait = 50; found && electing(found) && wait < 1_000; wait *= 2) {
     await delay(wait)
     found = (await metadata(broker, [topic])).topics[0]
   }
-  if (!found || found.errorCode === 3) throw topicNotFound(topic, await namesOf(broker))
+  if (!found || found.errorCode === 3) throw topicNotFound(topic, await namesOf(broker), {unwanted})
   if (!electing(found)) check(found.errorCode, {api: 'Metadata', topic})
   await cluster.addTargetTopic(topic)
   return found

@@ -247,7 +247,10 @@ describe('topics delete', () => {
   })
 
   it('of a topic that does not exist is exit 3, without a question', async () => {
-    expect(await run('topics delete nowhere')).toMatchObject({code: 3})
+    const {code, stderr} = await run('topics delete nowhere')
+
+    expect(code).toBe(3)
+    expect(stderr).toContain('hint:  See what exists with `skk topics list`.')
   })
 
   it('deletes what exists of several, exit 7', async () => {
