@@ -48,10 +48,10 @@ Each line is a record, byte for byte. Every record that was read ends as acked, 
 
   async run(): Promise<ProduceSummary> {
     const format = await inputFormat(this.flags)
+    const inputs = await inputsOf(this.flags)
     const named = this.args.topic ?? this.flags.topic
     const answers = await this.answers(named === undefined ? {topic: topicQuestion(() => this.kafka())} : {})
     const topic = named ?? answers.topic!
-    const inputs = await inputsOf(this.flags)
     const token = this.resumption(inputs)
     const kafka = await this.kafka()
     await this.acting()

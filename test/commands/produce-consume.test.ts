@@ -238,6 +238,14 @@ describe('produce', () => {
     expect((await run(`consume ${name}`)).stdout).toBe('typed\n')
   })
 
+  it('on a terminal tells that a file is missing before it asks for the topic', async () => {
+    const {code, stdout} = await startSkkOnTerminal(['produce', '--file', 'missing.jsonl'], {home}).ended
+
+    expect(code).toBe(9)
+    expect(stdout).toContain('error: cannot read "missing.jsonl": no such file')
+    expect(stdout).not.toContain('Which topic?')
+  })
+
   it('sends nothing on a dry run', async () => {
     const name = await topic()
 
