@@ -64,6 +64,7 @@ const mayImport: Record<string, string[]> = {
     'lib/records/',
     'lib/limits',
     'lib/errors',
+    'lib/nearest',
     'lib/process-identity',
     'lib/seeded-random',
     '@peculiar/x509',

@@ -1,5 +1,6 @@
 import {readFile, stat} from 'node:fs/promises'
 import {SkkError} from '../errors.js'
+import {nearest} from '../nearest.js'
 import {allows, compilePolicy, PolicyError, type Principal} from './kafka/authorize.js'
 
 export type Identity = {
@@ -19,6 +20,8 @@ export type Identities = {
 }
 
 const MAX_FILE_BYTES = 1024 * 1024
+/** A name that is longer is no mistyped key. */
+const MAX_KEY_CHARACTERS = 64
 const PRINCIPAL_KEYS = ['name', 'accessKeyId', 'secretAccessKey', 'sessionToken', 'policy']
 
 /**
@@ -138,24 +141,7 @@ function readPolicy(source: unknown, place: string, {fail, warn}: Omit<Reading, 
 function checkKeys(value: unknown, place: string, keys: readonly string[], fail: Fail): Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return fail(place, 'must be an object')
   const unknown = Object.keys(value).find((key) => !keys.includes(key))
-  if (unknown !== undefined) return fail(place, `has the unknown key "${unknown}", did you mean "${nearest(unknown, keys)}"?`)
-  return value as Record<string, unknown>
-}
-
-/** The candidate with the fewest edits (Levenshtein), for "did you mean". */
-function nearest(word: string, candidates: readonly string[]): string {
-  const distances = candidates.map((candidate) => editDistance(word.slice(0, 64).toLowerCase(), candidate.toLowerCase()))
-  return candidates[distances.indexOf(Math.min(...distances))]!
-}
-
-function editDistance(a: string, b: string): number {
-  let row = Array.from({length: b.length + 1}, (_, column) => column)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      next.push(Math.min(next[j - 1]! + 1, row[j]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)))
-    }
-    row = next
-  }
-  return row[b.length]!
+  if (unknown === undefined) return value as Record<string, unknown>
+  const meant = nearest(unknown.slice(0, MAX_KEY_CHARACTERS), keys)
+  return fail(place, `has the unknown key "${unknown}", ${meant ? `did you mean "${meant}"?` : `it may have ${keys.join(', ')}`}`)
 }

@@ -81,6 +81,7 @@ it.each([
     'unknown key "secretAcessKey", did you mean "secretAccessKey"?',
   ],
   ['a mistyped member', {principal: []}, 'did you mean "principals"?'],
+  ['a key like no other', {principals: [], comment: ''}, 'has the unknown key "comment", it may have principals'],
   ['a __proto__ key', '{"principals": [{"__proto__": {}}]}', 'unknown key "__proto__"'],
   ['no secret', {principals: [{...alice, secretAccessKey: undefined}]}, 'principals[0].secretAccessKey is missing'],
   ['an empty secret', {principals: [{...alice, secretAccessKey: ''}]}, 'principals[0].secretAccessKey must be'],
