@@ -1,8 +1,9 @@
 import {constants} from 'node:fs'
-import {type FileHandle, open, readFile, rename, rm} from 'node:fs/promises'
+import {type FileHandle, open, readFile, rename} from 'node:fs/promises'
 import {dirname, resolve} from 'node:path'
 
 import {SkkError} from '../../errors.js'
+import {type LockErrors, takeLock} from '../file-lock.js'
 import {appendingTo, type Output, unwritable} from './output.js'
 
 /**
@@ -43,7 +44,7 @@ export type Checkpoint = {
  * checkpoint yet. Throws SkkError: conflict when another run uses it or it belongs to something else, local I/O.
  */
 export async function openCheckpoint(path: string, outputFile: string, identity: Identity): Promise<Checkpoint> {
-  const unlock = await lock(path)
+  const unlock = await takeLock(`${path}.lock`, lockErrors(path))
   try {
     const saved = await readSaved(path)
     if (saved) refuseOther(saved, identity, path)
@@ -73,7 +74,7 @@ export async function openCheckpoint(path: string, outputFile: string, identity:
       },
     }
   } catch (error) {
-    await unlock()
+    unlock()
     throw error
   }
 }
@@ -169,39 +170,16 @@ async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-/** One run at a time: two would write one output file. The lock of a process that is gone is taken over. */
-async function lock(path: string): Promise<() => Promise<void>> {
-  const file = `${path}.lock`
-  for (let attempt = 0; attempt < 2; attempt++) {
-    try {
-      const handle = await open(file, 'wx', 0o600)
-      await handle.writeFile(String(process.pid)).finally(() => handle.close())
-      return () => rm(file, {force: true})
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw unwritable(file, error as NodeJS.ErrnoException)
-    }
-    const holder = Number(await readFile(file, 'utf8').catch(() => ''))
-    if (isAlive(holder)) {
-      throw new SkkError(`the checkpoint "${path}" is used by the process with pid ${holder}`, {
-        code: 'CHECKPOINT_IN_USE',
-        exit: 'conflict',
-        hint: `Wait until it is done; if that process is no skk, remove "${file}".`,
-      })
-    }
-    await rm(file, {force: true})
-  }
-  throw new SkkError(`the lock of the checkpoint "${path}" is contended`, {code: 'CHECKPOINT_IN_USE', exit: 'conflict'})
-}
-
-function isAlive(pid: number): boolean {
-  if (!Number.isSafeInteger(pid) || pid <= 0) return false
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
-}
+/** One run at a time: two would write one output file. */
+const lockErrors = (path: string): LockErrors => ({
+  held: (pid) =>
+    new SkkError(`the checkpoint "${path}" is used by the process with pid ${pid}`, {
+      code: 'CHECKPOINT_IN_USE',
+      exit: 'conflict',
+      hint: 'Wait until it has ended, or give another `--checkpoint` and another `--output-file`.',
+    }),
+  unwritable: (cause) => unwritable(`${path}.lock`, cause),
+})
 
 const unreadable = (path: string, why: string, cause?: unknown): SkkError =>
   new SkkError(`cannot read the checkpoint "${path}": ${why}`, {

@@ -3,9 +3,9 @@ import {renameSync, rmSync, writeFileSync} from 'node:fs'
 import {open, readFile} from 'node:fs/promises'
 
 import {SkkError} from '../../errors.js'
+import {type LockErrors, takeLock} from '../file-lock.js'
 import {changed, type Source, STANDARD_INPUT, unreadable} from './input.js'
 import {Journal, unwritable} from './journal.js'
-import {takeLock} from './token-lock.js'
 
 const FORMAT = 1
 
@@ -59,7 +59,7 @@ export function tokenPath(inputs: readonly Source[], named: readonly string[]): 
  * written, or an input is not what it was.
  */
 export async function openToken(options: TokenOptions, inputs: readonly Source[], to: Destination): Promise<Token> {
-  const release = await takeLock(`${options.path}.lock`)
+  const release = await takeLock(`${options.path}.lock`, lockErrors(options.path))
   try {
     return await openLocked(options, inputs, to, release)
   } catch (error) {
@@ -67,6 +67,16 @@ export async function openToken(options: TokenOptions, inputs: readonly Source[]
     throw error
   }
 }
+
+const lockErrors = (path: string): LockErrors => ({
+  held: (pid) =>
+    new SkkError(`the process with pid ${pid} is working with "${path}"`, {
+      code: 'RUN_HELD',
+      exit: 'conflict',
+      hint: 'Wait until it has ended, or name another place with `--resume-file`.',
+    }),
+  unwritable: (cause) => unwritable(`${path}.lock`, cause),
+})
 
 async function openLocked(
   {path, mode, settings}: TokenOptions,

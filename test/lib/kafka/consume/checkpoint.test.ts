@@ -118,7 +118,7 @@ describe('a checkpoint', () => {
   it('is taken over from a process that is gone', async () => {
     const {path, open, run} = await place()
     await run('a\n', 1)
-    await writeFile(`${path}.lock`, '99999999')
+    await writeFile(`${path}.lock`, JSON.stringify({pid: process.pid, identity: 'that of an earlier process'}))
 
     const checkpoint = await open()
     await checkpoint.close()
