@@ -74,8 +74,9 @@ describe('a run that was killed', () => {
       const count = 150_000
       const name = await topic({partitions: 3})
       const path = await file(lines(count))
-      // At this rate a batch of each partition leaves twenty times in a second, so that a kill finds some on their way.
-      const args = ['produce', name, '--file', path, '--rate', '150000/s', ...flags.split(' ').filter(Boolean)]
+      // At this rate a batch of each partition leaves twenty times in a second, so that a kill finds some on their way, and the
+      // run lasts longer than a busy machine takes to kill it.
+      const args = ['produce', name, '--file', path, '--rate', '60000/s', ...flags.split(' ').filter(Boolean)]
       let kills = 0
       for (let round = 0; round < 4; round++) {
         const {child, ended} = startSkk([...args, ...(round > 0 ? ['--resume'] : [])], {home})
@@ -169,6 +170,35 @@ describe('a token', () => {
     expect(restarted.code).toBe(7)
     expect(closing(restarted)).toBe('4 read = 3 acked + 1 rejected + 0 unknown + 0 unsent')
     expect((await recordsOf(local, name)).flat().map(({value}) => value)).toEqual(['1', '2', '1', '2', '3'])
+  })
+
+  it.each([
+    ['is no JSON', '{"format":1,'],
+    ['lacks its parts', '{"format":1,"state":"unfinished"}'],
+    ['is of another version', '{"format":2}'],
+  ])('that %s is exit 6, and nothing is sent', async (_, content) => {
+    const name = await topic()
+    const path = await file('a\n')
+    await writeFile(`${path}.skk-resume`, content)
+
+    const {code, stderr} = await run(`produce ${name} --file ${path} --resume`)
+
+    expect(code).toBe(6)
+    expect(stderr).toContain(`"${path}.skk-resume" is no token of this version of skk`)
+    expect((await recordsOf(local, name)).flat()).toHaveLength(0)
+  })
+
+  it('keeps the partition that records without key began with', async () => {
+    const name = await topic({partitions: 50})
+    const path = await file('1\nno JSON\n2\n')
+    const line = `produce ${name} --file ${path} --format json`
+
+    expect(await run(line)).toMatchObject({code: 9})
+    const {firstPartition} = await token(path)
+    expect(await run(`${line} --on-error skip --resume`)).toMatchObject({code: 7})
+
+    const partitions = await recordsOf(local, name)
+    expect(partitions[firstPartition]!.map(({value}) => value)).toEqual(['1', '2'])
   })
 
   it('lets a run go on behind what it had written', async () => {

@@ -45,6 +45,7 @@ export async function produceText(
       lineOf: lineOf(plainLines),
       repeat: 1,
       keyed: false,
+      random: () => 0,
       compression: 'none',
       acks: 'all',
       deliveryTimeoutMs: 20_000,

@@ -6,10 +6,12 @@ import {partitionForKey} from '../../records/murmur2.js'
  */
 export class Partitioner {
   private readonly count: number
-  private keyless = 0
+  private keyless: number
 
-  constructor(count: number) {
+  /** `first` is where keyless records begin: were it always the same, small runs would fill one partition. */
+  constructor(count: number, first = 0) {
     this.count = count
+    this.keyless = first
   }
 
   /** For the key `key[start, end)`; null is no key. */

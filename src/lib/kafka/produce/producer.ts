@@ -12,6 +12,8 @@ type Queue = {lane: Lane; open: Batch | null; sealed: Batch[]; sending: boolean}
 export type ProducerOptions = {
   /** One for each partition, in order. */
   lanes: readonly Lane[]
+  /** The partition of the first keyless records. */
+  firstPartition: number
   keyed: boolean
   maxBatchBytes: number
   deliver(batch: Batch, lane: Lane): Promise<Delivery[]>
@@ -33,10 +35,10 @@ export class Producer {
   private waiting: (() => void)[] = []
 
   constructor(options: ProducerOptions) {
-    const {lanes, keyed, maxBatchBytes} = options
+    const {lanes, firstPartition, keyed, maxBatchBytes} = options
     this.options = options
     this.queues = lanes.map((lane) => ({lane, open: null, sealed: [], sending: false}))
-    this.partitioner = new Partitioner(lanes.length)
+    this.partitioner = new Partitioner(lanes.length, firstPartition)
     this.pool = new Pool({partitions: lanes.length, keyed, maxBatchBytes})
   }
 

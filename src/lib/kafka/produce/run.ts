@@ -48,6 +48,8 @@ export type ProduceOptions = OutcomeOptions & {
   limit: number
   /** Null for as fast as it goes. */
   rate: Rate | null
+  /** From 0 to 1, for the partition of the first keyless records; Math.random unless given. */
+  random?: () => number
   /** Whether a line that is no record ends the run. */
   onBadLine: 'stop' | 'skip'
   /** Null for inputs that cannot be read again. */
@@ -90,14 +92,16 @@ export type ProduceReport = Counts & {
  */
 export async function produceRecords(cluster: Cluster, options: ProduceOptions, events: ProduceEvents): Promise<ProduceReport> {
   const destination = await prepare(cluster, options.topic)
-  if (options.dryRun || options.token === null) return run(cluster, options, events, destination, null)
-  const {topic} = options
-  const to = {topic, clusterId: destination.clusterId, partitions: destination.lanes.length}
+  const {topic, random = Math.random} = options
+  const partitions = destination.lanes.length
+  const firstPartition = Math.floor(random() * partitions)
+  if (options.dryRun || options.token === null) return run(cluster, {...options, firstPartition}, events, destination, null)
+  const to = {topic, clusterId: destination.clusterId, partitions, firstPartition}
   const token = await openToken(options.token, options.inputs, to)
   let done = token.found === 'done'
   try {
     if (done) return nothingToDo(destination)
-    const report = await run(cluster, options, events, destination, token)
+    const report = await run(cluster, {...options, firstPartition: token.firstPartition}, events, destination, token)
     done = isDone(report, options.signal)
     return {...report, resumable: !done}
   } finally {
@@ -124,7 +128,7 @@ const nothingToDo = ({lanes}: Prepared): ProduceReport => ({
 
 async function run(
   cluster: Cluster,
-  options: ProduceOptions,
+  options: ProduceOptions & {firstPartition: number},
   events: ProduceEvents,
   {lanes: all, maxBatchBytes}: Prepared,
   token: Token | null,
@@ -152,6 +156,7 @@ async function run(
   })
   const producer = new Producer({
     lanes,
+    firstPartition: options.firstPartition,
     keyed: options.keyed,
     maxBatchBytes,
     deliver: async (batch, lane): Promise<Delivery[]> => {

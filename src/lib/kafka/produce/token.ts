@@ -22,6 +22,8 @@ type Content = {
   clusterId: string
   /** How many partitions keys are spread over, also when the topic gets more. */
   partitions: number
+  /** Where keyless records began. */
+  firstPartition: number
   inputs: Identity[]
   /** The flags that decide which records the input holds and where they go. */
   settings: Record<string, unknown>
@@ -34,13 +36,14 @@ export type TokenOptions = {
   settings: Record<string, unknown>
 }
 
-export type Destination = {topic: string; clusterId: string; partitions: number}
+export type Destination = {topic: string; clusterId: string; partitions: number; firstPartition: number}
 
 /** The token of a run; its journal tells what was sent. */
 export type Token = {
   /** `begun`: there is no earlier run to go on with, `unfinished`: there is, `done`: nothing is left to do. */
   found: 'begun' | 'unfinished' | 'done'
   partitions: number
+  firstPartition: number
   journal: Journal
   journalPath: string
   /** Lets go of the token; once `done`, it says so, and the journal is not needed any more. */
@@ -95,6 +98,7 @@ async function openLocked(
   return {
     found,
     partitions: content.partitions,
+    firstPartition: content.firstPartition,
     journal: journal!,
     journalPath,
     close(done) {
@@ -174,14 +178,18 @@ async function readContent(path: string): Promise<Content | null> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
     throw unreadable(path, error as Error)
   }
-  const content = parsed(text)
-  if (content?.format === FORMAT) return content
+  const content = contentOf(text)
+  if (content !== null) return content
   throw conflict(`"${path}" is no token of this version of skk`)
 }
 
-function parsed(text: string): Content | null {
+/** Null for what is no token, or one of another version. */
+function contentOf(text: string): Content | null {
   try {
-    return JSON.parse(text)
+    const content: Content = JSON.parse(text)
+    const {format, partitions, firstPartition, inputs, settings} = content
+    const isWhole = Number.isSafeInteger(partitions) && Number.isSafeInteger(firstPartition) && firstPartition < partitions
+    return format === FORMAT && isWhole && Array.isArray(inputs) && typeof settings === 'object' ? content : null
   } catch {
     return null
   }

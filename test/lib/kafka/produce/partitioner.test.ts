@@ -33,4 +33,12 @@ describe('the partition of a record', () => {
     partitioner.sealed(2)
     expect(choose()).toBe(0)
   })
+
+  it('without a key begins where it is told to', () => {
+    const partitioner = new Partitioner(3, 2)
+
+    expect(partitioner.choose(null)).toBe(2)
+    partitioner.sealed(2)
+    expect(partitioner.choose(null)).toBe(0)
+  })
 })

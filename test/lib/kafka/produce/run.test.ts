@@ -30,6 +30,17 @@ describe('producing', () => {
     expect(sorted(values)).toEqual(numbers(5_003).trim().split('\n'))
   })
 
+  it('spreads small runs without keys over all partitions', async () => {
+    const {local} = await prepared(3)
+
+    const values = await work(plaintext(local), async (cluster) => {
+      for (const part of [0.99, 0, 0.5]) await produceText(cluster, `${part}\n`, {random: () => part})
+      return valuesOf(cluster)
+    })
+
+    expect(values).toEqual(['0', '0.5', '0.99'])
+  })
+
   it('sends what a steady trickle has gathered, without waiting for a full batch', async () => {
     const {local} = await prepared()
     let acked = 0
