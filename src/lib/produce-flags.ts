@@ -67,7 +67,7 @@ export const inputFlags = {
   limit: Flags.integer({description: 'read no more records than this', min: 0}),
   'on-error': Flags.option({
     options: ['stop', 'skip'] as const,
-    description: 'what a line that is no record means',
+    description: 'what a line that is no record, or one that the topic does not take, means',
     default: 'stop',
   })(),
   rejects: Flags.string({description: 'file for the lines that were rejected', helpValue: '<file>'}),

@@ -177,10 +177,22 @@ describe('produce', () => {
     expect(JSON.parse(lastLine(bad.stderr))).toMatchObject({error: {code: 'BAD_LINE', exitCode: 9}})
   })
 
-  it('is exit 7 when a record was too large; its line is named', async () => {
+  it('is exit 9 at a record that is too large, with its place; what stands before it is written', async () => {
     const name = await topic({config: {'max.message.bytes': '1000'}})
 
     const {code, stderr} = await run(`produce ${name}`, {input: `a\n${'x'.repeat(2_000)}\nb\n`})
+
+    expect(code).toBe(9)
+    expect(stderr).toMatch(/error: line 2 of "standard input", byte 2: it takes \d+ bytes, and the topic allows 1000\n/)
+    expect(stderr).toContain('`--on-error skip --rejects FILE`')
+    expect(stderr).toContain('2 read = 1 acked + 1 rejected + 0 unknown + 0 unsent')
+    expect((await run(`consume ${name}`)).stdout).toBe('a\n')
+  })
+
+  it('is exit 7 with --on-error skip when a record was too large; its line is named', async () => {
+    const name = await topic({config: {'max.message.bytes': '1000'}})
+
+    const {code, stderr} = await run(`produce ${name} --on-error skip`, {input: `a\n${'x'.repeat(2_000)}\nb\n`})
 
     expect(code).toBe(7)
     expect(stderr).toContain('warning: rejected line 2 of "standard input": it takes')
@@ -218,7 +230,7 @@ describe('produce', () => {
     const {child, ended, says} = startSkk(['produce', name], {home, input: {silent: true}})
     child.stdin!.write(numbers(1_000))
     await says(/acting on/)
-    await new Promise((resolve) => setTimeout(resolve, 1_000))
+    await expect.poll(async () => (await run(`consume ${name}`)).stdout, {timeout: 60_000}).toBe(numbers(1_000))
     child.kill('SIGINT')
 
     const {code, stderr} = await ended

@@ -292,7 +292,9 @@ describe('flags of produce', () => {
     const name = await topic({config: {'max.message.bytes': '1000'}})
     const directory = await files({input: `k:a\nk:${'x'.repeat(2_000)}\nk:b\n`})
 
-    const {code} = await run(`produce ${name} --key-separator : --file ${directory}/input --rejects ${directory}/rejects`)
+    const {code} = await run(
+      `produce ${name} --key-separator : --file ${directory}/input --on-error skip --rejects ${directory}/rejects`,
+    )
 
     expect(code).toBe(7)
     expect(await readFile(`${directory}/rejects`, 'utf8')).toBe(`k:${'x'.repeat(2_000)}\n`)

@@ -188,6 +188,26 @@ describe('a token', () => {
     expect((await recordsOf(local, name)).flat()).toHaveLength(0)
   })
 
+  it('lets a run go on with a record that was too large before', async () => {
+    const name = await topic({config: {'max.message.bytes': '1000'}})
+    const large = 'x'.repeat(2_000)
+    const path = await file(`a:1\na:${large}\na:2\n${keyed(2_000)}`)
+    const line = `produce ${name} --file ${path} --key-separator : --on-error skip --rate 1000/s`
+    const {child, ended} = startSkk(line.split(' '), {home})
+    await expect.poll(() => journalLines(path), {timeout: 60_000}).toBeGreaterThan(6)
+    child.kill('SIGINT')
+    expect((await ended).code).toBe(130)
+    await run(`topics alter ${name} --config max.message.bytes=100000`)
+
+    const resumed = await run(`${line} --resume`)
+
+    expect(resumed.code, resumed.stderr).toBe(0)
+    expect(closing(resumed)).toBe('2003 read = 2003 acked + 0 rejected + 0 unknown + 0 unsent')
+    const values = (await recordsOf(local, name)).flat().map(({value}) => value)
+    expect(values).toHaveLength(2_003)
+    expect(values.filter((value) => value === large)).toHaveLength(1)
+  })
+
   it('keeps the partition that records without key began with', async () => {
     const name = await topic({partitions: 50})
     const path = await file('1\nno JSON\n2\n')

@@ -1,5 +1,5 @@
 import {once} from 'node:events'
-import {mkdir, writeFile} from 'node:fs/promises'
+import {mkdir, readFile, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 
 import {afterAll, afterEach, beforeAll, describe, expect, it} from 'vitest'
@@ -135,17 +135,22 @@ it('5: the brokers ask to slow down: never an error, exit 0', async () => {
   expect(await cli.verdict(topic, RECORDS)).toEqual(CLEAN)
 })
 
-it('6: a record is larger than the topic allows: rejected by its line, its neighbours arrive', async () => {
+it('6: a record is larger than the topic allows: exit 9 with its place, and with skip its neighbours arrive', async () => {
   const topic = await cli.topic('--partitions 1')
-  const input = await cli.file(`0\n1\n${'x'.repeat(9 * 1024 * 1024)}\n2\n`)
+  const large = 'x'.repeat(9 * 1024 * 1024)
+  const line = `produce ${topic} --file ${await cli.file(`0\n1\n${large}\n2\n`)}`
+  const rejects = join(cli.home.directory, 'work', 'rejects')
 
-  const ended = await cli.run(`produce ${topic} --file ${input}`)
+  const stopped = await cli.run(line)
+  const skipped = await cli.run(`${line} --resume --on-error skip --rejects ${rejects}`)
 
-  expect(ended.code, ended.stderr).toBe(7)
-  expect(ended.stderr).toMatch(/line 3 of/)
-  const {rejected, acked} = countsOf(ended)
-  expect(rejected).toBe(1)
-  expect(await cli.verdict(topic, acked)).toEqual({stored: acked, lost: 0, duplicated: 0, reordered: 0})
+  expect(stopped.code, stopped.stderr).toBe(9)
+  expect(stopped.stderr).toMatch(/error: line 3 of ".*", byte 4: it takes 94\d+ bytes, and the topic allows \d+/)
+  expect(countsOf(stopped)).toEqual({read: 3, acked: 2, rejected: 1, unknown: 0, unsent: 0})
+  expect(skipped.code, skipped.stderr).toBe(7)
+  expect(countsOf(skipped)).toEqual({read: 4, acked: 3, rejected: 1, unknown: 0, unsent: 0})
+  expect(await readFile(rejects, 'utf8')).toBe(`${large}\n`)
+  expect(await cli.verdict(topic, 3, {resumed: true})).toEqual({stored: 3, lost: 0, duplicated: 0, reordered: 0})
 })
 
 it('8: an SSO session has ended: exit 4, and the line that renews it', async () => {

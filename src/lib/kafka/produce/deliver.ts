@@ -7,6 +7,7 @@ import type {EncodedBatch, ProduceAnswer} from '../requests/produce.js'
 import type {Batch} from './batch.js'
 import type {SentBatch} from './journal.js'
 import {advance, isSame, type Lane, retire} from './lane.js'
+import {tooLarge} from './size-limit.js'
 
 /** What became of some records that were handed over together. */
 export type Delivery =
@@ -170,7 +171,7 @@ async function tryOnce(
   const header = readBatchHeader(encoded.bytes, encoded.start)
   if (encoded.size > link.maxBatchBytes) {
     return {
-      answer: {kind: 'divide', error: new Error(`it takes ${encoded.size} bytes, and the topic allows ${link.maxBatchBytes}`)},
+      answer: {kind: 'divide', error: new Error(tooLarge(encoded.size, link.maxBatchBytes))},
       header,
     }
   }

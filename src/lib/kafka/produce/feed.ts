@@ -6,6 +6,7 @@ import {emptyRecord} from './placed-record.js'
 import {BadLineError, type Portion, repeated} from './portion.js'
 import type {Producer} from './producer.js'
 import type {ProduceEvents, ProduceOptions} from './run.js'
+import type {SizeLimit} from './size-limit.js'
 
 /** Input that pauses for this long is sent as far as it has come. */
 const LINGER_MS = 50
@@ -13,8 +14,8 @@ const LINGER_MS = 50
 const MOST_LINGER_MS = 500
 const SLOW_BYTES = 256 * 1024
 
-/** A line that ended the run. */
-export type BadLine = {source: string; line: number; offset: number; reason: string}
+/** A line that ended the run; `offset` is null where it was refused only when it had been sent. */
+export type BadLine = {source: string; line: number; offset: number | null; reason: string; tooLarge: boolean}
 
 export type Fed = {badLine: BadLine | null; failure: unknown; resumed: number}
 
@@ -23,10 +24,11 @@ export async function feed(
   producer: Producer,
   outcomes: Outcomes,
   coverage: Coverage | null,
+  sizeLimit: SizeLimit,
   options: ProduceOptions,
   events: ProduceEvents,
 ): Promise<Fed> {
-  const feeder = new Feeder(producer, outcomes, coverage, options)
+  const feeder = new Feeder(producer, outcomes, coverage, sizeLimit, options)
   const {inputs, read, repeat, signal} = options
   const total = inputs.every(({bytes}) => bytes !== null) ? inputs.reduce((sum, {bytes}) => sum + bytes! * repeat, 0) : null
   const startedAt = performance.now()
@@ -59,6 +61,7 @@ class Feeder {
   private readonly producer: Producer
   private readonly outcomes: Outcomes
   private readonly coverage: Coverage | null
+  private readonly sizeLimit: SizeLimit
   private readonly options: ProduceOptions
   private readonly record = emptyRecord()
   /** Number of the next record, or bad line, of the input. */
@@ -68,16 +71,22 @@ class Feeder {
   private readonly pace: Pace | null
   private flushedAt = performance.now()
 
-  constructor(producer: Producer, outcomes: Outcomes, coverage: Coverage | null, options: ProduceOptions) {
+  constructor(producer: Producer, outcomes: Outcomes, coverage: Coverage | null, sizeLimit: SizeLimit, options: ProduceOptions) {
     this.producer = producer
     this.outcomes = outcomes
     this.coverage = coverage
+    this.sizeLimit = sizeLimit
     this.options = options
     this.pace = options.rate === null ? null : new Pace(options.rate)
   }
 
   isOver(): boolean {
-    return this.producer.failure !== undefined || this.options.signal.aborted || this.ordinal >= this.options.limit
+    return this.hasStopped() || this.options.signal.aborted || this.ordinal >= this.options.limit
+  }
+
+  /** Whether what was sent has ended the run. */
+  private hasStopped(): boolean {
+    return this.producer.failure !== undefined || (this.options.onBadLine === 'stop' && this.outcomes.refused !== null)
   }
 
   /** Takes the records of a portion as far as the run goes on. Returns the line that ended it, if one did. */
@@ -90,15 +99,15 @@ class Feeder {
     }
     const before = this.ordinal
     try {
-      while (producer.failure === undefined && this.ordinal < options.limit) {
-        const reason = this.read(portion)
-        if (reason === END) return null
+      while (!this.hasStopped() && this.ordinal < options.limit) {
+        const bad = this.read(portion)
+        if (bad === END) return null
         const ordinal = this.ordinal++
         if (portion.line !== undefined) this.noteLine(ordinal, portion.line())
-        if (reason !== null) {
-          outcomes.badLine(ordinal, reason.message, portion.raw())
-          if (options.onBadLine === 'skip' && !reason.ends) continue
-          return {...outcomes.places.placeOf(ordinal), offset: portion.offset(), reason: reason.message}
+        if (bad !== null) {
+          const ending = this.refuse(ordinal, bad, portion)
+          if (ending === null) continue
+          return ending
         }
         const partition = producer.partitionOf(record)
         const claim = this.coverage === null ? null : this.coverage.claimOf(ordinal, partition)
@@ -108,6 +117,15 @@ class Feeder {
             this.resumed++
             outcomes.resumed(ordinal, claim.partition, claim.offset + index)
             continue
+          }
+        }
+        if (this.sizeLimit.isDoubtful(record)) {
+          const excess = await this.sizeLimit.excess(record)
+          if (excess !== null) {
+            producer.leftOut(partition)
+            const ending = this.refuse(ordinal, new BadLineError(excess, {tooLarge: true}), portion)
+            if (ending === null) continue
+            return ending
           }
         }
         while (!producer.add(record, ordinal, partition, claim)) {
@@ -126,6 +144,14 @@ class Feeder {
     } finally {
       outcomes.ledger.read(this.ordinal - before)
     }
+  }
+
+  /** Books a line that is no record, or none that can be sent; what it means if it ends the run. */
+  private refuse(ordinal: number, {message, ends, tooLarge}: BadLineError, portion: Portion): BadLine | null {
+    const {outcomes, options} = this
+    outcomes.badLine(ordinal, message, portion.raw())
+    if (options.onBadLine === 'skip' && !ends) return null
+    return {...outcomes.places.placeOf(ordinal), offset: portion.offset(), reason: message, tooLarge}
   }
 
   private noteLine(ordinal: number, line: number): void {

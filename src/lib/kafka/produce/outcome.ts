@@ -22,6 +22,8 @@ export function summaryOf(topic: string, report: ProduceReport): ProduceSummary 
   return {topic, read, acked, rejected, unknown, unsent, idempotent, throttledMs, resumed, partitions}
 }
 
+const RAISE_LIMIT = 'raise the limit with `skk topics alter TOPIC --config max.message.bytes=8388608`'
+
 /** Why the run is not a success: of several causes the gravest, which is an unknown outcome, then what ended the run, then single records. */
 export function failureOf(
   {unknown, badLine, failure, rejected, resumable}: ProduceReport,
@@ -39,10 +41,11 @@ export function failureOf(
     })
   }
   if (badLine) {
-    return new SkkError(`line ${badLine.line} of "${badLine.source}", byte ${badLine.offset}: ${badLine.reason}`, {
+    const {source, line, offset, reason, tooLarge} = badLine
+    return new SkkError(`line ${line} of "${source}"${offset === null ? '' : `, byte ${offset}`}: ${reason}`, {
       code: 'BAD_LINE',
       exit: 'localIo',
-      hint: 'All records before it are written; add `--on-error skip --rejects FILE` to go on past such lines and keep them.',
+      hint: `All records before it are written; add \`--on-error skip --rejects FILE\` to go on past such lines and keep them${tooLarge ? `, or ${RAISE_LIMIT}` : ''}.`,
     })
   }
   if (failure !== null && failure !== undefined) return asSkkError(failure, kafka, attempts)
@@ -50,6 +53,6 @@ export function failureOf(
   return new SkkError(rejected === 1 ? 'one record was rejected' : `${rejected} records were rejected`, {
     code: 'REJECTED',
     exit: 'partial',
-    hint: 'All others are written; raise the limit with `skk topics alter TOPIC --config max.message.bytes=8388608`, if they were too large.',
+    hint: `All others are written; if they were too large, ${RAISE_LIMIT}.`,
   })
 }

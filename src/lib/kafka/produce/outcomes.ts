@@ -2,6 +2,7 @@ import {SkkError} from '../../errors.js'
 import type {RecordInput} from '../../records/batch.js'
 import type {Batch} from './batch.js'
 import type {Delivery} from './deliver.js'
+import type {BadLine} from './feed.js'
 import type {Lane} from './lane.js'
 import {Ledger} from './ledger.js'
 import {Places} from './places.js'
@@ -22,6 +23,8 @@ export type OutcomeOptions = {
 export class Outcomes {
   readonly ledger = new Ledger()
   readonly places = new Places()
+  /** The first record that a broker refused. */
+  refused: BadLine | null = null
   /** For how long the brokers asked for a pause. */
   throttledMs = 0
   /** The beginning of the first large batch, for an estimate. */
@@ -77,7 +80,9 @@ export class Outcomes {
     if (kind === 'unknown') ledger.unknown(batch.count)
     if (kind === 'rejected') {
       for (let i = 0; i < batch.count; i++) {
-        ledger.rejected({...this.places.placeOf(batch.ordinalAt(i)), reason: delivery.reason})
+        const place = this.places.placeOf(batch.ordinalAt(i))
+        ledger.rejected({...place, reason: delivery.reason})
+        this.refused ??= {...place, offset: null, reason: delivery.reason, tooLarge: false}
       }
     }
     this.guarded(() => {

@@ -6,10 +6,13 @@ export class BadLineError extends Error {
   override readonly name = 'BadLineError'
   /** Whether what follows cannot be read either. */
   readonly ends: boolean
+  /** Whether a topic with a higher limit would take it. */
+  readonly tooLarge: boolean
 
-  constructor(reason: string, {ends = false} = {}) {
+  constructor(reason: string, {ends = false, tooLarge = false} = {}) {
     super(reason)
     this.ends = ends
+    this.tooLarge = tooLarge
   }
 }
 

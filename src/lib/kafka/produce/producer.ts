@@ -76,6 +76,15 @@ export class Producer {
     return true
   }
 
+  /**
+   * Tells that a record of `partition`, or a keyless one (-1), is left out for what may change: the batch that is open there ends, for
+   * a later run takes every record between the first and the last of a batch for written.
+   */
+  leftOut(partition: number): void {
+    const queue = this.queues[partition >= 0 ? partition : this.partitioner.choose(null)]!
+    if (queue.open !== null) this.seal(queue)
+  }
+
   /** Resolves when it is worth trying to `add` again. */
   async room(): Promise<void> {
     // With nothing under way, nothing would ever make room.

@@ -19,6 +19,7 @@ import type {ReadEvents, ReadInputs} from './portion.js'
 import {Producer} from './producer.js'
 import type {ProduceProgress} from './progress-line.js'
 import {readEarlierRuns} from './resume.js'
+import {SizeLimit} from './size-limit.js'
 import {openToken, type Token, type TokenOptions} from './token.js'
 
 /** Kafka's own default, for when the topic's configuration may not be read. */
@@ -50,7 +51,7 @@ export type ProduceOptions = OutcomeOptions & {
   rate: Rate | null
   /** From 0 to 1, for the partition of the first keyless records; Math.random unless given. */
   random?: () => number
-  /** Whether a line that is no record ends the run. */
+  /** Whether a line that is no record, or one that the topic does not take, ends the run. */
   onBadLine: 'stop' | 'skip'
   /** Null for inputs that cannot be read again. */
   token: TokenOptions | null
@@ -139,9 +140,10 @@ async function run(
   let idempotent = options.acks === 'all'
   const outcomes = new Outcomes(options, lanes)
   const compressor = new Compressor(options.compression)
+  const compress = (section: Buffer): Promise<Buffer> => compressor.compress(section)
   const link = linkTo(cluster, {
     ...options,
-    compress: (section) => compressor.compress(section),
+    compress,
     maxBatchBytes,
     requestTimeoutMs,
     journal: token?.journal ?? null,
@@ -166,15 +168,16 @@ async function run(
     },
     onDelivered: (delivery, partition) => outcomes.delivered(delivery, partition),
   })
+  const sizeLimit = new SizeLimit({maxBatchBytes, compression: options.compression, compress})
   signal.addEventListener('abort', () => producer.interrupt(), {once: true})
-  const {badLine, failure, resumed} = await feed(producer, outcomes, coverage, options, events)
+  const {badLine, failure, resumed} = await feed(producer, outcomes, coverage, sizeLimit, options, events)
   await drained(producer, signal)
   await compressor.close()
   outcomes.close(producer.left())
   return {
     ...outcomes.ledger.counts(),
     rejections: outcomes.ledger.rejections,
-    badLine,
+    badLine: badLine ?? (options.onBadLine === 'stop' ? outcomes.refused : null),
     failure: producer.failure ?? failure,
     partitions: outcomes.partitions,
     idempotent,

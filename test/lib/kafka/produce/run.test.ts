@@ -135,7 +135,7 @@ describe('producing', () => {
     const input = `first\n${'x'.repeat(1_100_000)}\nlast\n`
 
     const {report, values} = await work(plaintext(local), async (cluster) => ({
-      report: await produceText(cluster, input),
+      report: await produceText(cluster, input, {onBadLine: 'skip'}),
       values: await valuesOf(cluster),
     }))
 
@@ -146,14 +146,48 @@ describe('producing', () => {
     expect(values).toEqual(['first', 'last'])
   })
 
-  it('isolates the records that the broker refuses, and writes their neighbours', async () => {
+  it('takes a record that just fits, compressed or not', async () => {
+    const {local} = await prepared()
+    // Header, length, attributes, two deltas, no key, length, no headers.
+    const longest = 1_048_588 - 61 - 3 - 1 - 1 - 1 - 1 - 3 - 1
+
+    const reports = await work(plaintext(local), async (cluster) => [
+      await produceText(cluster, 'x'.repeat(longest)),
+      await produceText(cluster, 'x'.repeat(longest + 1)),
+      await produceText(cluster, 'x'.repeat(2 * longest), {compression: 'gzip'}),
+    ])
+
+    expect(reports).toMatchObject([{acked: 1}, {acked: 0, badLine: {line: 1, offset: 0, tooLarge: true}}, {acked: 1}])
+  })
+
+  const compacted = {name: TOPIC, partitions: 1, replicationFactor: 3, configs: {'cleanup.policy': 'compact'}}
+  const keyed = lineParser({...plainLines, keySeparator: Buffer.from(':'), missingKeyIsNull: true})
+
+  it('stops at a record that the broker refuses; what was read before it is written', async () => {
     const local = await stack()
-    const compacted = {name: TOPIC, partitions: 1, replicationFactor: 3, configs: {'cleanup.policy': 'compact'}}
-    const parse = lineParser({...plainLines, keySeparator: Buffer.from(':'), missingKeyIsNull: true})
+    async function* input(): AsyncGenerator<Buffer> {
+      yield Buffer.from('a:1\nnone\nb:2\n')
+      await new Promise((resolve) => setTimeout(resolve, 1_000))
+      yield Buffer.from('c:3\n')
+    }
 
     const {report, values} = await work(plaintext(local), async (cluster) => {
       await createTopics(cluster, [compacted], {dryRun: false, timeoutMs: 5_000})
-      return {report: await produceText(cluster, 'a:1\nnone\nb:2\nc:3\nnone\n', {parse}), values: await valuesOf(cluster)}
+      return {report: await produceText(cluster, input(), {parse: keyed}), values: await valuesOf(cluster)}
+    })
+
+    expect(report).toMatchObject({read: 3, acked: 2, rejected: 1, unsent: 0})
+    expect(report.badLine).toMatchObject({line: 2, offset: null, reason: expect.stringContaining('needs a key')})
+    expect(values).toEqual(['1', '2'])
+  })
+
+  it('isolates the records that the broker refuses, and writes their neighbours', async () => {
+    const local = await stack()
+
+    const {report, values} = await work(plaintext(local), async (cluster) => {
+      await createTopics(cluster, [compacted], {dryRun: false, timeoutMs: 5_000})
+      const input = 'a:1\nnone\nb:2\nc:3\nnone\n'
+      return {report: await produceText(cluster, input, {parse: keyed, onBadLine: 'skip'}), values: await valuesOf(cluster)}
     })
 
     expect(report).toMatchObject({read: 5, acked: 3, rejected: 2, unsent: 0, failure: null})
@@ -172,7 +206,13 @@ describe('producing', () => {
     }))
 
     expect(report).toMatchObject({read: 3, acked: 2, rejected: 1, unsent: 0})
-    expect(report.badLine).toEqual({source: 'standard input', line: 3, offset: 8, reason: 'it has no ":", so no key'})
+    expect(report.badLine).toEqual({
+      source: 'standard input',
+      line: 3,
+      offset: 8,
+      reason: 'it has no ":", so no key',
+      tooLarge: false,
+    })
     expect(values).toEqual(['1', '2'])
   })
 
