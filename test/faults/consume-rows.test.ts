@@ -59,6 +59,17 @@ it.each<[string, Record<string, unknown>]>([
   expect(sorted(stdout)).toBe(numbered(0, RECORDS))
 })
 
+it.each(['Metadata', 'ListOffsets'])('1: connections end while it asks for %s: it asks again, exit 0', async (api) => {
+  const topic = await filled()
+  const {id} = cli.stack.fault({api, action: 'close', times: 4})
+
+  const {code, stdout} = await cli.run(`consume ${topic}`)
+
+  expect(cli.stack.local.faults.list().find((fault) => fault.id === id)!.hits).toBe(4)
+  expect(code).toBe(0)
+  expect(sorted(stdout)).toBe(numbered(0, RECORDS))
+})
+
 it.each([
   ['slicer', {type: 'slicer', bytes: 1_000, ms: 1}],
   ['latency', {type: 'latency', ms: 60, jitterMs: 50}],

@@ -109,6 +109,32 @@ it.each([
   expect(await cli.verdict(topic, RECORDS)).toEqual(CLEAN)
 })
 
+it.each(['Metadata', 'ListOffsets', 'DescribeConfigs', 'InitProducerId'])(
+  '2: connections are reset while the run asks for %s: it asks again, exit 0',
+  async (api) => {
+    const topic = await cli.topic('--partitions 3')
+    // Once for each broker that could be asked, and once more.
+    const {id} = cli.stack.fault({api, action: 'close', times: 4})
+
+    const ended = await cli.run(`produce ${topic} --file ${await cli.numbers(RECORDS)}`)
+
+    expect(cli.stack.local.faults.list().find((fault) => fault.id === id)!.hits).toBe(4)
+    expect([ended.code, countsOf(ended)]).toEqual([0, ALL])
+    expect(await cli.verdict(topic, RECORDS)).toEqual(CLEAN)
+  },
+)
+
+it('2: connections are reset as long as the run is prepared: exit 5 within 10 s', async () => {
+  const topic = await cli.topic('--partitions 3')
+  cli.stack.fault({api: 'ListOffsets', action: 'close'})
+  const started = performance.now()
+
+  const {code, stderr} = await cli.run(`produce ${topic} --file ${await cli.numbers(10)}`)
+
+  expect([code, stderr]).toEqual([5, expect.stringContaining('error: ')])
+  expect(performance.now() - started).toBeLessThan(15_000)
+})
+
 it('4: one partition has another leader: only its batches are sent again, exit 0', async () => {
   const topic = await cli.topic()
   cli.stack.fault({api: 'Produce', action: 'error', errorCode: 6, partition: 1, skip: 1, times: 4})

@@ -1,15 +1,14 @@
-import {setTimeout as delay} from 'node:timers/promises'
 import {dropConnections} from '../broker.js'
 import {BrokerError} from '../broker-error.js'
 import {within} from '../client.js'
 import type {Cluster} from '../cluster.js'
+import {isTransient, recovered} from '../patience.js'
 import {type FetchAnswer, fetch} from '../requests/fetch.js'
 import {type OpenBatch, offsetAfter, openBatches} from './decode.js'
 import {type Gap, outOfRange} from './gap.js'
 import type {Span} from './plan.js'
 
 const MAX_WAIT_MS = 500
-const RETRY_MS = 200
 
 /** However long the loop may wait altogether: one request that hangs is not to hide that nothing is answered. */
 const REQUEST_MS = 15_000
@@ -132,7 +131,7 @@ async function follow(leader: number, maxBytes: number, loop: Loop): Promise<voi
       patience.spend(error)
       ahead = null
       for (const span of led) span.next = span.position
-      await recover(loop)
+      await recovered(loop.cluster)
     }
   }
 }
@@ -233,14 +232,6 @@ function closeGaps(answers: readonly FetchAnswer[], {open}: Loop): void {
   }
 }
 
-/** kafkajs' errors about connections, and codes that pass. */
-function isTransient(error: unknown): boolean {
-  if (error instanceof BrokerError) return error.retriable
-  const {name, code, type} = error as {name?: string; code?: unknown; type?: string}
-  if (type === 'SASL_AUTHENTICATION_FAILED' || name === 'KafkaJSSASLAuthenticationError') return false
-  return code === 'ETIMEDOUT' || Boolean(name?.startsWith('KafkaJS'))
-}
-
 /** kafkajs gives up without a word, and its own loop never ends: this one tells, and ends. */
 function patienceOf({timeoutMs, patienceMs = timeoutMs, silence}: Loop): {renew(): void; spend(error: unknown): void} {
   let last = Date.now()
@@ -258,16 +249,6 @@ function patienceOf({timeoutMs, patienceMs = timeoutMs, silence}: Loop): {renew(
       silence.warn(ms)
     },
   }
-}
-
-async function recover(loop: Loop): Promise<void> {
-  await delay(RETRY_MS)
-  if (isOver(loop)) return
-  const {cluster} = loop
-  await (async () => {
-    if (!cluster.isConnected()) await cluster.connect()
-    await cluster.refreshMetadata()
-  })().catch(() => {})
 }
 
 const aborted = (signal: AbortSignal): Promise<void> =>

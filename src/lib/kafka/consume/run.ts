@@ -1,5 +1,6 @@
 import type {Client} from '../client.js'
 import {anyBroker, type Cluster} from '../cluster.js'
+import {PREPARE_MS, patiently} from '../patience.js'
 import {metadata} from '../requests/metadata.js'
 import {type Checkpoint, openCheckpoint} from './checkpoint.js'
 import {type FetchLoopOptions, fetchSpans} from './fetch-loop.js'
@@ -44,7 +45,8 @@ export async function consume(cluster: Cluster, client: Client, given: ConsumeOp
   try {
     const {topic, partitions, from, to, follow, onGap, onPastEnd} = options
     const plan = {topic, partitions, from, to, follow, readCommitted: true, ...(onGap && {onGap}), ...(onPastEnd && {onPastEnd})}
-    const spans = await planSpans(cluster, {...plan, ...(checkpoint && {resume: checkpoint.offsets})})
+    const resume = checkpoint && {resume: checkpoint.offsets}
+    const spans = await patiently(cluster, patienceOf(options), () => planSpans(cluster, {...plan, ...resume}))
     await checkpoint?.save(new Map(spans.map(({partition, position}) => [partition, position])))
     const sink = createSink({...options, output})
     try {
@@ -58,10 +60,13 @@ export async function consume(cluster: Cluster, client: Client, given: ConsumeOp
   }
 }
 
-async function checkpointOf(cluster: Cluster, {topic, destination}: ConsumeOptions): Promise<Checkpoint | null> {
+const patienceOf = ({patienceMs = PREPARE_MS}: ConsumeOptions): number => Math.min(PREPARE_MS, patienceMs)
+
+async function checkpointOf(cluster: Cluster, options: ConsumeOptions): Promise<Checkpoint | null> {
+  const {topic, destination} = options
   const {checkpoint, outputFile, shape} = destination
   if (checkpoint === undefined || outputFile === undefined) return null
-  const {clusterId} = await metadata(await anyBroker(cluster), [topic])
+  const {clusterId} = await patiently(cluster, patienceOf(options), async () => metadata(await anyBroker(cluster), [topic]))
   return openCheckpoint(checkpoint, outputFile, {cluster: clusterId, topic, shape})
 }
 

@@ -1,6 +1,7 @@
 import {SkkError} from '../../errors.js'
 import type {Compression} from '../../records/compression.js'
 import {anyBroker, type Cluster} from '../cluster.js'
+import {PREPARE_MS, patiently} from '../patience.js'
 import {LATEST} from '../requests/list-offsets.js'
 import {metadata} from '../requests/metadata.js'
 import type {Acks} from '../requests/produce.js'
@@ -92,8 +93,8 @@ export type ProduceReport = Counts & {
  * before the first record, and SkkError for a file that cannot be read or written; the rest is in the report.
  */
 export async function produceRecords(cluster: Cluster, options: ProduceOptions, events: ProduceEvents): Promise<ProduceReport> {
-  const destination = await prepare(cluster, options.topic)
-  const {topic, random = Math.random} = options
+  const {topic, deliveryTimeoutMs, random = Math.random} = options
+  const destination = await patiently(cluster, Math.min(PREPARE_MS, deliveryTimeoutMs), () => prepare(cluster, topic))
   const partitions = destination.lanes.length
   const firstPartition = Math.floor(random() * partitions)
   if (options.dryRun || options.token === null) return run(cluster, {...options, firstPartition}, events, destination, null)
