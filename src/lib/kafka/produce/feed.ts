@@ -1,11 +1,12 @@
 import type {Coverage} from './coverage.js'
 import {changed, type Source} from './input.js'
+import type {Meter} from './meter.js'
 import type {Outcomes} from './outcomes.js'
 import {Pace, pause} from './pace.js'
 import {emptyRecord} from './placed-record.js'
-import {BadLineError, type Portion, repeated} from './portion.js'
+import {BadLineError, type Portion, type ReadEvents, repeated} from './portion.js'
 import type {Producer} from './producer.js'
-import type {ProduceEvents, ProduceOptions} from './run.js'
+import type {ProduceOptions} from './run.js'
 import type {SizeLimit} from './size-limit.js'
 
 /** Input that pauses for this long is sent as far as it has come. */
@@ -25,26 +26,20 @@ export async function feed(
   outcomes: Outcomes,
   coverage: Coverage | null,
   sizeLimit: SizeLimit,
+  meter: Meter,
   options: ProduceOptions,
-  events: ProduceEvents,
+  events: ReadEvents,
 ): Promise<Fed> {
   const feeder = new Feeder(producer, outcomes, coverage, sizeLimit, options)
   const {inputs, read, repeat, signal} = options
-  const total = inputs.every(({bytes}) => bytes !== null) ? inputs.reduce((sum, {bytes}) => sum + bytes! * repeat, 0) : null
-  const startedAt = performance.now()
   const fed = {badLine: null, failure: null}
   try {
     for await (const portion of flushingPauses(repeated(read, repeat)(inputs, events, signal), producer)) {
+      meter.begin(portion)
       const badLine = await feeder.take(portion)
+      meter.end(portion)
       if (badLine !== null) return {...fed, badLine, resumed: feeder.resumed}
       if (feeder.isOver()) break
-      events.onProgress({
-        ...outcomes.ledger.counts(),
-        bytesRead: portion.bytesRead,
-        totalBytes: total,
-        elapsedMs: performance.now() - startedAt,
-        throttledMs: outcomes.throttledMs,
-      })
     }
     if (coverage !== null && producer.failure === undefined && !signal.aborted && !coverage.isComplete()) {
       throw changed(inputs[0]!.name, 'since the run to be resumed, or is read in another way')

@@ -14,6 +14,7 @@ import type {Source} from './input.js'
 import {type Lane, newLane} from './lane.js'
 import {type Counts, Ledger, type Rejection} from './ledger.js'
 import {linkTo} from './link.js'
+import {Meter} from './meter.js'
 import {type OutcomeOptions, Outcomes} from './outcomes.js'
 import type {Rate} from './pace.js'
 import type {ReadEvents, ReadInputs} from './portion.js'
@@ -27,6 +28,9 @@ import {openToken, type Token, type TokenOptions} from './token.js'
 const DEFAULT_MAX_MESSAGE_BYTES = 1_048_588
 
 const REQUEST_MS = 30_000
+
+/** As often as a person can read it. */
+const PROGRESS_MS = 100
 
 /** How long what is under way may take once the run was stopped. */
 const DRAIN_MS = 4_500
@@ -64,7 +68,7 @@ export type ProduceEvents = ReadEvents & {
   onNotIdempotent(): void
   /** A resumed run waits so long for requests that are still on their way. */
   onWaiting(ms: number): void
-  /** After each portion of input. */
+  /** Before the first record, and every now and then as long as records are read or their outcomes are waited for. */
   onProgress(progress: ProduceProgress): void
 }
 
@@ -171,8 +175,13 @@ async function run(
   })
   const sizeLimit = new SizeLimit({maxBatchBytes, compression: options.compression, compress})
   signal.addEventListener('abort', () => producer.interrupt(), {once: true})
-  const {badLine, failure, resumed} = await feed(producer, outcomes, coverage, sizeLimit, options, events)
+  const meter = new Meter(outcomes, options)
+  const tell = (): void => events.onProgress(meter.progress())
+  tell()
+  const telling = setInterval(tell, PROGRESS_MS).unref()
+  const {badLine, failure, resumed} = await feed(producer, outcomes, coverage, sizeLimit, meter, options, events)
   await drained(producer, signal)
+  clearInterval(telling)
   await compressor.close()
   outcomes.close(producer.left())
   return {

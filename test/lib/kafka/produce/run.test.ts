@@ -1,16 +1,20 @@
 import {describe, expect, it} from 'vitest'
 
 import type {Cluster} from '../../../../src/lib/kafka/cluster.js'
+import type {ProduceProgress} from '../../../../src/lib/kafka/produce/progress-line.js'
 import {lineParser} from '../../../../src/lib/kafka/produce/records.js'
 import {createTopics} from '../../../../src/lib/kafka/topics.js'
 import {stack} from '../../../support/stack.js'
 import {type Chaos, chaos, plaintext, work} from '../cluster-fixture.js'
 import {numbers, plainLines, produceText, TOPIC, valuesOf} from '../records-fixture.js'
 
-async function prepared(partitions = 1): Promise<{local: Awaited<ReturnType<typeof stack>>; way: Chaos}> {
+async function prepared(
+  partitions = 1,
+  configs: Record<string, string> = {},
+): Promise<{local: Awaited<ReturnType<typeof stack>>; way: Chaos}> {
   const local = await stack()
   await work(plaintext(local), (cluster) =>
-    createTopics(cluster, [{name: TOPIC, partitions, replicationFactor: 3, configs: {}}], {dryRun: false, timeoutMs: 5_000}),
+    createTopics(cluster, [{name: TOPIC, partitions, replicationFactor: 3, configs}], {dryRun: false, timeoutMs: 5_000}),
   )
   return {local, way: await chaos()}
 }
@@ -263,6 +267,39 @@ describe('producing', () => {
     expect(report.unknown).toBe(0)
     expect(report.acked + report.unsent).toBe(report.read)
     expect(values).toEqual(numbers(report.acked).trim().split('\n').filter(Boolean))
+  })
+})
+
+describe('progress', () => {
+  it('goes on with the acknowledgements when everything is read', async () => {
+    const {local} = await prepared(1, {'max.message.bytes': '1000'})
+    local.faults.add({api: 0, action: 'delay', when: 'after', ms: 60})
+    const seen: ProduceProgress[] = []
+
+    await work(plaintext(local), (cluster) => produceText(cluster, numbers(1_000), {}, {onProgress: (state) => seen.push(state)}))
+
+    const bytes = numbers(1_000).length
+    const drained = seen.filter(({bytesRead}) => bytesRead === bytes)
+    expect(new Set(drained.map(({acked}) => acked)).size).toBeGreaterThan(2)
+  })
+
+  it('moves within what was read at once, and tells for how long the brokers held back answers', async () => {
+    const {local} = await prepared()
+    local.faults.add({api: 0, action: 'throttle', when: 'before', ms: 300, skip: 2, times: 1})
+    const seen: ProduceProgress[] = []
+
+    const report = await work(plaintext(local), (cluster) =>
+      produceText(
+        cluster,
+        numbers(1_000),
+        {rate: {unit: 'records', perSecond: 1_000}},
+        {onProgress: (state) => seen.push(state)},
+      ),
+    )
+
+    expect(new Set(seen.map(({bytesRead}) => bytesRead)).size).toBeGreaterThan(3)
+    expect(report.throttledMs).toBe(300)
+    expect(seen.some(({throttledMs}) => throttledMs === 300)).toBe(true)
   })
 })
 
