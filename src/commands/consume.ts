@@ -25,7 +25,7 @@ A range goes from --from to just before --to, in every partition:
   2026-11-20T10:00Z  the first record that is at least as late; UTC unless it has a zone
   -15m               the same, a quarter of an hour ago (ms, s, m, h, d)
 
-Without --follow it stops where the topic ended when it began. It joins no consumer group and commits nothing, unless --group says so.
+Without --follow it stops where the topic ended when it began; with it, a --to that is a time to come is waited for. It joins no consumer group and commits nothing, unless --group says so.
 Without an answer from the brokers it gives up after --timeout (default 2m)`
 
   static override examples = [
@@ -74,12 +74,14 @@ Without an answer from the brokers it gives up after --timeout (default 2m)`
       isLate = !options.follow
       this.note(`no record is as late as ${new Date(timestamp).toISOString()}`)
     }
+    const onOpenEnd = (timestamp: number): void =>
+      this.note(`no record is as late as ${new Date(timestamp).toISOString()}; reading to the end as it is now`)
     const onEnd = (counts: {scanned: number; written: number}): void => {
       if (!readerGone && !isLate) this.note(this.closingLine(counts))
     }
     const {timeoutMs} = kafka
     const reading = withCluster(kafka, (cluster, client) =>
-      consume(cluster, client, {...options, topic, format, timeoutMs, signal: stop.signal, onPastEnd, onEnd}),
+      consume(cluster, client, {...options, topic, format, timeoutMs, signal: stop.signal, onPastEnd, onOpenEnd, onEnd}),
     )
     this.onStop((reason) => {
       readerGone = reason === 'EPIPE'

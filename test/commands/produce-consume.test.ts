@@ -405,6 +405,41 @@ describe('consume', () => {
     expect(await run(`consume ${name} --tail 2 --from 3`)).toMatchObject({code: 2})
   })
 
+  it('follows until a time to come, and then ends', async () => {
+    const name = await topic({partitions: 3})
+    await run(`produce ${name}`, {input: 'early\n'})
+    const time = Date.now() + 6_000
+
+    const {code, stdout} = await run(`consume ${name} --follow --from beginning --to ${new Date(time).toISOString()}`)
+
+    expect([code, stdout]).toEqual([0, 'early\n'])
+    expect(Date.now()).toBeGreaterThanOrEqual(time)
+  })
+
+  it.each([[''], [' --group until']])('follows until a record is as late as --to%s', async (flags) => {
+    const name = await topic()
+    await run(`produce ${name}`, {input: 'early\n'})
+    const time = new Date(Date.now() + 20 * 60_000).toISOString()
+    const reading = startSkk(`consume ${name} --follow --from beginning --to ${time}${flags}`.split(' '), {home})
+    await reading.says(/early/)
+
+    await run(`produce ${name}`, {input: 'in time\n'})
+    await reading.says(/in time/)
+    await run(`produce ${name} --timestamp ${time}`, {input: 'late\n'})
+
+    expect(await reading.ended).toMatchObject({code: 0, stdout: 'early\nin time\n'})
+  })
+
+  it('says that it reads to the end where nothing is as late as --to', async () => {
+    const name = await topic()
+    await run(`produce ${name}`, {input: 'early\n'})
+
+    const {code, stdout, stderr} = await run(`consume ${name} --to 2099-01-01`)
+
+    expect([code, stdout]).toEqual([0, 'early\n'])
+    expect(stderr).toBe('no record is as late as 2099-01-01T00:00:00.000Z; reading to the end as it is now\n1 record\n')
+  })
+
   it('says that nothing is as late as a time beyond the end, and ends', async () => {
     const name = await topic()
     await run(`produce ${name}`, {input: 'a\n'})

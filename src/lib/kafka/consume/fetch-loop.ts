@@ -7,6 +7,7 @@ import {type FetchAnswer, fetch} from '../requests/fetch.js'
 import {type OpenBatch, offsetAfter, openBatches} from './decode.js'
 import {type Gap, outOfRange} from './gap.js'
 import type {Span} from './plan.js'
+import {due, mayEndIn, pinEnds} from './until.js'
 
 const MAX_WAIT_MS = 500
 
@@ -117,6 +118,7 @@ async function follow(leader: number, maxBytes: number, loop: Loop): Promise<voi
     const led = ledBy(leader, loop)
     if (led.length === 0) return
     try {
+      await pinDue(led, loop)
       const answers: FetchAnswer[] = await (ahead ?? request(leader, rotated(led, turn), maxBytes, loop))
       if (answers.some(({errorCode}) => errorCode === 0)) patience.renew()
       ahead = turn === 0 ? null : askAhead(leader, answers, turn, maxBytes, loop)
@@ -193,9 +195,18 @@ async function take(answers: readonly FetchAnswer[], loop: Loop): Promise<Broker
   return moved
 }
 
+/** Ends what goes on until a time, when it has come. */
+async function pinDue(led: readonly OpenSpan[], loop: Loop): Promise<void> {
+  const ending = due(led)
+  if (ending.length === 0) return
+  await pinEnds(loop, ending)
+  for (const {partition, position, end} of ending) if (end !== null && position >= end) loop.open.delete(partition)
+}
+
 async function hand(answer: FetchAnswer, span: OpenSpan, loop: Loop): Promise<void> {
-  const end = span.end ?? Number.POSITIVE_INFINITY
   for await (const batch of openBatches(answer)) {
+    if (mayEndIn(span, batch.header.maxTimestamp)) await pinEnds(loop, [span])
+    const end = span.end ?? Number.POSITIVE_INFINITY
     const more = await inTurn(loop, () => loop.onBatch({...batch, partition: span.partition, first: span.position, end}))
     if (!more) loop.over = true
     if (isOver(loop)) return

@@ -5,8 +5,11 @@ import {offsetsAt, requireTopic} from '../topics.js'
 import {beyondEnd, type Gap, gapOf} from './gap.js'
 import type {Position} from './range.js'
 
-/** What is to be read of one partition: offsets from `position` to before `end`, without end when that is null. */
-export type Span = {partition: number; position: number; end: number | null}
+/**
+ * What is to be read of one partition: offsets from `position` to before `end`, without end when that is null. `until`: to before the
+ * first record that is as late as that (epoch ms), or to what is there when the time has come.
+ */
+export type Span = {partition: number; position: number; end: number | null; until?: number}
 
 export type PlanOptions = {
   topic: string
@@ -23,6 +26,8 @@ export type PlanOptions = {
   onGap?(gap: Gap): void
   /** Told when the range begins at a time and no record of any partition is as late. */
   onPastEnd?(timestamp: number): void
+  /** Told when the range ends at a time and no record of any partition is as late, so that it ends where the partitions do. */
+  onOpenEnd?(timestamp: number): void
 }
 
 type Bounds = {partition: number; earliest: number; end: number}
@@ -39,17 +44,20 @@ export async function planSpans(cluster: Cluster, options: PlanOptions): Promise
     offsetsAt(cluster, topic, chosen, LATEST, {readCommitted}),
   ])
   let late = from.kind === 'time' ? chosen.length : 0
+  let ending = to?.kind === 'time' ? chosen.length : 0
   const spans = chosen.map(async ({partition}): Promise<Span> => {
     const bounds = {partition, earliest: earliest.get(partition) ?? 0, end: latest.get(partition) ?? 0}
     const position = await beginning(bounds, cluster, options)
     if (position === null) late--
     const first = present(position ?? bounds.end, bounds, options)
-    const end = to === null ? bounds.end : ((await offsetOf(to, {...bounds, base: first}, cluster, options)) ?? bounds.end)
-    if (follow) return {partition, position: first, end: to === null ? null : end}
-    return {partition, position: Math.min(first, bounds.end), end: Math.min(end, bounds.end)}
+    const end = to === null ? null : await offsetOf(to, {...bounds, base: first}, cluster, options)
+    if (end === null) ending--
+    if (follow) return {partition, position: first, end, ...(end === null && to?.kind === 'time' && {until: to.timestamp})}
+    return {partition, position: Math.min(first, bounds.end), end: Math.min(end ?? bounds.end, bounds.end)}
   })
   const planned = await Promise.all(spans)
   if (from.kind === 'time' && late === 0) options.onPastEnd?.(from.timestamp)
+  else if (to?.kind === 'time' && ending === 0 && !follow) options.onOpenEnd?.(to.timestamp)
   return planned
 }
 

@@ -43,15 +43,27 @@ export async function consume(cluster: Cluster, client: Client, given: ConsumeOp
   const checkpoint = await checkpointOf(cluster, options)
   const output = checkpoint?.output ?? (await outputOf(options))
   try {
-    const {topic, partitions, from, to, follow, onGap, onPastEnd} = options
-    const plan = {topic, partitions, from, to, follow, readCommitted: true, ...(onGap && {onGap}), ...(onPastEnd && {onPastEnd})}
+    const {topic, partitions, from, to, follow, onGap, onPastEnd, onOpenEnd} = options
+    const plan = {
+      topic,
+      partitions,
+      from,
+      to,
+      follow,
+      readCommitted: true,
+      ...(onGap && {onGap}),
+      ...(onPastEnd && {onPastEnd}),
+      ...(onOpenEnd && {onOpenEnd}),
+    }
     const resume = checkpoint && {resume: checkpoint.offsets}
     const spans = await patiently(cluster, patienceOf(options), () => planSpans(cluster, {...plan, ...resume}))
     await checkpoint?.save(new Map(spans.map(({partition, position}) => [partition, position])))
     const sink = createSink({...options, output})
     try {
-      if (options.group !== undefined) await readInGroup(cluster, client, {...options, group: options.group, sink, spans})
-      else await fetchSpans(cluster, spans, {...options, onBatch: sink.take, onAnswer: afterAnswer(sink, checkpoint)})
+      if (options.group !== undefined) {
+        // A range that ends needs no further assignment when it has.
+        await readInGroup(cluster, client, {...options, group: options.group, sink, spans, follow: follow && to === null})
+      } else await fetchSpans(cluster, spans, {...options, onBatch: sink.take, onAnswer: afterAnswer(sink, checkpoint)})
     } finally {
       await close(sink, checkpoint).finally(() => options.onEnd(sink.counts()))
     }
