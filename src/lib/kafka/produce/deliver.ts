@@ -62,8 +62,11 @@ const PERHAPS_ONE_RECORD: Readonly<Record<number, string>> = {
 /** The sequence is not the one that the broker expects: what went before is in doubt. */
 const SEQUENCE_ERRORS = [45, 46, 47, 59]
 
-/** The broker gave up waiting for the other replicas; its own log may have the batch. */
-const STORED_PERHAPS = [7, 20]
+/**
+ * The broker's own log may have the batch: it gave up waiting for the other replicas, or lost the partition, its leadership or its
+ * disk while it waited (Kafka's DelayedProduce answers so what was appended before).
+ */
+const STORED_PERHAPS = [3, 6, 7, 20, 56]
 
 const FIRST_BACKOFF_MS = 50
 const LONGEST_BACKOFF_MS = 2_000

@@ -1,10 +1,11 @@
 import {setTimeout as delay} from 'node:timers/promises'
 
 import {type BatchHeader, HEADER_BYTES, readBatchHeader} from '../../records/batch.js'
+import type {Broker} from '../broker.js'
 import {BrokerError, check} from '../broker-error.js'
 import {type Cluster, leaderOf} from '../cluster.js'
 import {fetch} from '../requests/fetch.js'
-import {LATEST, listOffsets} from '../requests/list-offsets.js'
+import {LATEST, listOffsets, logEnd} from '../requests/list-offsets.js'
 import {EvidenceGoneError} from './lane.js'
 
 /** A request that is still on its way when its connection is gone arrives within this time or not at all. */
@@ -18,20 +19,46 @@ export type ReadBackOptions = {topic: string; partition: number /** First offset
 
 /**
  * The offset of the batch that `matches`, or null when it is not in the log. Throws when the log cannot tell: it cannot be
- * reached before `deadline` (epoch ms), or it may not be read; EvidenceGoneError when retention, compaction or a new topic of the
- * same name has taken the place to look at.
+ * reached, or still keeps back its last records, until `deadline` (epoch ms), or it may not be read; EvidenceGoneError when
+ * retention, compaction or a new topic of the same name has taken the place to look at.
  */
 export async function readBack(
   cluster: Cluster,
   options: ReadBackOptions,
   matches: (header: BatchHeader) => boolean,
 ): Promise<number | null> {
-  const first = await patiently(cluster, options, () => scan(cluster, options, matches))
+  const first = await search(cluster, options, matches)
   if (first.found !== null) return first.found
 
   await delay(SETTLE_MS)
-  const later = {...options, from: first.end}
-  return (await patiently(cluster, later, () => scan(cluster, later, matches))).found
+  return (await search(cluster, {...options, from: first.end}, matches)).found
+}
+
+/**
+ * A look at everything that the leader has written by now. It shows a batch only once all replicas in sync have it, and one whose
+ * acknowledgement came too late may be waiting for just that.
+ */
+async function search(cluster: Cluster, options: ReadBackOptions, matches: (header: BatchHeader) => boolean): Promise<Scanned> {
+  const {topic, partition} = options
+  let written: {leader: Broker['nodeId']; end: number} | null = null
+  return patiently(cluster, options, async () => {
+    const leader = await leaderOf(cluster, topic, partition)
+    // A later leader shows all that it has of the time before it was one (KIP-207).
+    if (written?.leader !== leader.nodeId) written = {leader: leader.nodeId, end: await writtenEnd(leader, topic, partition)}
+    const scanned = await scan(leader, options, matches)
+    if (scanned.found === null && scanned.end < written.end) {
+      throw new Error(`partition ${partition} shows records up to ${scanned.end}, and ${written.end} are written`)
+    }
+    return scanned
+  })
+}
+
+async function writtenEnd(leader: Broker, topic: string, partition: number): Promise<number> {
+  const {errorCode, offset} = await logEnd(leader, topic, partition)
+  const error = new BrokerError(errorCode, {api: 'ListOffsets', topic, partition})
+  if (error.retriable) throw error
+  // A broker that does not tell is taken at what it shows.
+  return errorCode === 0 ? offset : 0
 }
 
 async function patiently<T>(cluster: Cluster, {deadline}: ReadBackOptions, look: () => Promise<T>): Promise<T> {
@@ -50,12 +77,13 @@ async function patiently<T>(cluster: Cluster, {deadline}: ReadBackOptions, look:
   }
 }
 
+type Scanned = {found: number | null; end: number}
+
 async function scan(
-  cluster: Cluster,
+  leader: Broker,
   {topic, partition, from}: ReadBackOptions,
   matches: (header: BatchHeader) => boolean,
-): Promise<{found: number | null; end: number}> {
-  const leader = await leaderOf(cluster, topic, partition)
+): Promise<Scanned> {
   const [listed] = await listOffsets(leader, topic, [{partition, timestamp: LATEST}], false)
   check(listed!.errorCode, {api: 'ListOffsets', topic, partition})
   const end = listed!.offset

@@ -10,6 +10,10 @@ export type ListedOffset = {partition: number; errorCode: number; timestamp: num
 
 const API = {key: 2, name: 'ListOffsets'}
 
+/** In the place of a replica's id; the second is Kafka's DEBUGGING_REPLICA_ID, to whom a leader tells the end of its own log. */
+const CONSUMER = -1
+const DEBUGGER = -2
+
 /**
  * ListOffsets v2-5 to the leader of the partitions: the first offset whose record is at least as late as `timestamp` (epoch
  * ms), or EARLIEST, or LATEST: the end, with `readCommitted` the last stable offset.
@@ -20,10 +24,29 @@ export async function listOffsets(
   asked: readonly {partition: number; timestamp: number}[],
   readCommitted: boolean,
 ): Promise<ListedOffset[]> {
+  return ask(leader, topic, asked, CONSUMER, readCommitted)
+}
+
+/**
+ * Where the leader's own log ends: records between LATEST and there are written, not yet on all replicas in sync, and shown to nobody
+ * (KafkaApis.handleListOffsetRequest, which gives this replica id no isolation).
+ */
+export async function logEnd(leader: Broker, topic: string, partition: number): Promise<ListedOffset> {
+  const [listed] = await ask(leader, topic, [{partition, timestamp: LATEST}], DEBUGGER, false)
+  return listed!
+}
+
+async function ask(
+  leader: Broker,
+  topic: string,
+  asked: readonly {partition: number; timestamp: number}[],
+  replica: number,
+  readCommitted: boolean,
+): Promise<ListedOffset[]> {
   const version = versionOf(leader, API, 2, 5)
   const body = new Writer()
   body
-    .int32(-1)
+    .int32(replica)
     .int8(readCommitted ? 1 : 0)
     .array([topic], (name) =>
       body.string(name).array(asked, ({partition, timestamp}) => {

@@ -103,6 +103,30 @@ describe('producing', () => {
     expect(values).toEqual(numbers(200).trim().split('\n'))
   })
 
+  it.each([3, 6, 7, 20, 56])(
+    'looks in the log when the broker answers error %i after it has stored a batch',
+    async (errorCode) => {
+      const {local} = await prepared()
+      local.faults.add({api: 0, action: 'error', when: 'after', errorCode})
+
+      const report = await work(plaintext(local), (cluster) => produceText(cluster, numbers(100), {deliveryTimeoutMs: 1_000}))
+
+      local.faults.clear()
+      expect(report).toMatchObject({read: 100, acked: 100, unknown: 0, unsent: 0})
+      expect(await work(plaintext(local), valuesOf)).toEqual(numbers(100).trim().split('\n'))
+    },
+  )
+
+  it.each([3, 6, 56])('does so before it sends a batch again without idempotence (%i)', async (errorCode) => {
+    const {local} = await prepared()
+    local.faults.add({api: 0, action: 'error', when: 'after', errorCode, times: 1})
+
+    const report = await work(plaintext(local), (cluster) => produceText(cluster, numbers(100), {acks: '1'}))
+
+    expect(report).toMatchObject({read: 100, acked: 100, unknown: 0, unsent: 0, failure: null})
+    expect(await work(plaintext(local), valuesOf)).toEqual(numbers(100).trim().split('\n'))
+  })
+
   it('counts as unsent what did not arrive before the deadline', async () => {
     const {local, way} = await prepared()
     way.faults.push('lose-request')
