@@ -105,6 +105,10 @@ Without an answer from the brokers it gives up after --timeout (default 2m)`
       destination: {checkpoint, outputFile, shape: this.shape()},
       patienceMs: timeout ?? PATIENCE_MS,
       silence: {after: SILENCE_MS, warn: (ms) => this.warn(`no answer from the brokers for ${formatDuration(ms)}; still trying`)},
+      onUncommitted: (numbers) =>
+        this.warn(
+          `the group could not be told how far partition ${numbers.join(', ')} was read; the last records may come again`,
+        ),
       ...(onGap === 'skip' && {
         onGap: ({partition, from, to}) =>
           this.warn(`partition ${partition}: ${to - from} offsets from ${from} on are gone, going on at ${to}`),

@@ -59,8 +59,18 @@ export function socketFactory({ca, connect, onAttempt}: SocketOptions): (opened:
       attempt.layer = 'open'
       onConnect()
     })
-    return inFrames(socket, frames, refuse)
+    return forgettable(inFrames(socket, frames, refuse))
   }
+}
+
+/**
+ * Without a handle Node keeps `unref` for when the socket connects, and kafkajs calls it each time that it gives up on a broker, also
+ * on a socket that was closed long ago: after ten times Node would warn of a leak on the user's standard error.
+ */
+function forgettable(socket: net.Socket): net.Socket {
+  const unref = socket.unref.bind(socket)
+  socket.unref = () => (socket.destroyed ? socket : unref())
+  return socket
 }
 
 type Address = {host: string; port: number; onread: net.OnReadOpts}

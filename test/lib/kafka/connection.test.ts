@@ -4,6 +4,7 @@ import {describe, expect, it, onTestFinished} from 'vitest'
 
 import type {SkkError} from '../../../src/lib/errors.js'
 import {withAdmin, withCluster} from '../../../src/lib/kafka/client.js'
+import {socketFactory} from '../../../src/lib/kafka/socket.js'
 import type {KafkaTarget} from '../../../src/lib/kafka/target.js'
 import {listTopics} from '../../../src/lib/kafka/topics.js'
 import {stack} from '../../support/stack.js'
@@ -179,4 +180,14 @@ describe('idle connections', () => {
     // Stock kafkajs takes about 90 ms more, a wake-up every millisecond.
     expect(connected - without).toBeLessThan(60)
   })
+})
+
+it('a connection that is closed may be given up any number of times, without a warning of a leak', async () => {
+  const socket = socketFactory({})({host: '127.0.0.1', port: 1, ssl: null, onConnect() {}})
+  await new Promise((resolve) => socket.once('close', resolve))
+  const before = socket.listenerCount('connect')
+
+  for (let i = 0; i < 20; i++) socket.unref()
+
+  expect(socket.listenerCount('connect')).toBe(before)
 })

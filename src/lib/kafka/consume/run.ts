@@ -6,7 +6,7 @@ import {type Checkpoint, openCheckpoint} from './checkpoint.js'
 import {type FetchLoopOptions, fetchSpans} from './fetch-loop.js'
 import type {RecordFilter} from './filter.js'
 import type {RecordFormat} from './format.js'
-import {readInGroup} from './group.js'
+import {type GroupOptions, readInGroup} from './group.js'
 import {fileOutput, type Output, standardOutput} from './output.js'
 import {type PlanOptions, planSpans} from './plan.js'
 import {createSink, type Sink} from './sink.js'
@@ -23,7 +23,8 @@ type Destination = {
 }
 
 export type ConsumeOptions = Omit<PlanOptions, 'readCommitted' | 'resume'> &
-  Omit<FetchLoopOptions, 'readCommitted' | 'onBatch' | 'onAnswer'> & {
+  Omit<FetchLoopOptions, 'readCommitted' | 'onBatch' | 'onAnswer'> &
+  Pick<GroupOptions, 'onUncommitted'> & {
     group?: string | undefined
     format: RecordFormat
     filter: RecordFilter | null
