@@ -13,7 +13,12 @@ export type Cluster = {
   findGroupCoordinator(group: {groupId: string}): Promise<Broker>
   findTopicPartitionMetadata(topic: string): {partitionId: number; leader: number}[]
   removeBroker(address: {host: string; port: number}): void
-  brokerPool: {findConnectedBroker(): Promise<Broker>; createBroker(options: object): Broker}
+  brokerPool: {
+    /** Of the last metadata, by node id. */
+    brokers: Record<string, {isConnected(): boolean}>
+    findConnectedBroker(): Promise<Broker>
+    createBroker(options: object): Broker
+  }
 }
 
 /**

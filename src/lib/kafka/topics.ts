@@ -4,6 +4,7 @@ import {REPLICATION_FACTOR} from '../limits.js'
 import type {Broker} from './broker.js'
 import {BrokerError, check} from './broker-error.js'
 import {anyBroker, type Cluster} from './cluster.js'
+import {throughElections} from './elections.js'
 import {topicNotFound} from './errors.js'
 import {createPartitions} from './requests/create-partitions.js'
 import {type NewTopic, createTopics as sendCreateTopics, type TopicResult} from './requests/create-topics.js'
@@ -111,7 +112,8 @@ export async function readConfigs(
 
 /**
  * Offsets of partitions by partition, from their leaders; those without a leader are left out. `timestamp` is EARLIEST,
- * LATEST or epoch milliseconds, and then the offset is -1 where no record is that late.
+ * LATEST or epoch milliseconds, and then the offset is -1 where no record is that late. A leader that is just being replaced is
+ * waited for.
  */
 export async function offsetsAt(
   cluster: Cluster,
@@ -119,6 +121,25 @@ export async function offsetsAt(
   partitions: readonly {partition: number; leader: number}[],
   timestamp: number,
   {readCommitted = false} = {},
+): Promise<Map<number, number>> {
+  let led = partitions
+  return throughElections(
+    cluster,
+    () => offsetsNow(cluster, topic, led, timestamp, readCommitted),
+    async () => {
+      await cluster.addTargetTopic(topic)
+      const leaders = new Map(cluster.findTopicPartitionMetadata(topic).map(({partitionId, leader}) => [partitionId, leader]))
+      led = partitions.map(({partition, leader}) => ({partition, leader: leaders.get(partition) ?? leader}))
+    },
+  )
+}
+
+async function offsetsNow(
+  cluster: Cluster,
+  topic: string,
+  partitions: readonly {partition: number; leader: number}[],
+  timestamp: number,
+  readCommitted: boolean,
 ): Promise<Map<number, number>> {
   const offsets = new Map<number, number>()
   await Promise.all(

@@ -1,5 +1,7 @@
 import {SkkError} from '../../errors.js'
+import {check} from '../broker-error.js'
 import type {Cluster} from '../cluster.js'
+import {noLeader, throughElections} from '../elections.js'
 import {EARLIEST, LATEST} from '../requests/list-offsets.js'
 import {offsetsAt, requireTopic} from '../topics.js'
 import {beyondEnd, type Gap, gapOf} from './gap.js'
@@ -38,7 +40,11 @@ type Bounds = {partition: number; earliest: number; end: number}
  */
 export async function planSpans(cluster: Cluster, options: PlanOptions): Promise<Span[]> {
   const {topic, from, to, follow, readCommitted} = options
-  const chosen = choose((await requireTopic(cluster, topic)).partitions, options)
+  const chosen = await throughElections(cluster, async () => {
+    const {errorCode, partitions} = await requireTopic(cluster, topic)
+    check(errorCode, {api: 'Metadata', topic})
+    return choose(partitions, options)
+  })
   const [earliest, latest] = await Promise.all([
     offsetsAt(cluster, topic, chosen, EARLIEST),
     offsetsAt(cluster, topic, chosen, LATEST, {readCommitted}),
@@ -90,12 +96,8 @@ function choose<P extends {partition: number; leader: number}>(existing: readonl
   }
   const chosen = existing.filter(({partition}) => partitions === null || partitions.includes(partition))
   const leaderless = chosen.find(({leader}) => leader < 0)
-  if (!leaderless) return chosen
-  throw new SkkError(`topic "${topic}", partition ${leaderless.partition}, has no leader at the moment`, {
-    code: 'NO_LEADER',
-    exit: 'unavailable',
-    hint: 'Try again in a moment, or read the others with `--partition`.',
-  })
+  if (leaderless) throw noLeader(topic, leaderless.partition, 'Try again in a moment, or read the others with `--partition`.')
+  return chosen
 }
 
 /** `base` is what `+N` counts from. Null for a time that no record has reached. */

@@ -1,9 +1,11 @@
 import {SkkError} from '../../errors.js'
 import type {Compression} from '../../records/compression.js'
+import {check} from '../broker-error.js'
 import {anyBroker, type Cluster} from '../cluster.js'
+import {noLeader, throughElections} from '../elections.js'
 import {PREPARE_MS, patiently} from '../patience.js'
 import {LATEST} from '../requests/list-offsets.js'
-import {metadata} from '../requests/metadata.js'
+import {metadata, type TopicMetadata} from '../requests/metadata.js'
 import type {Acks} from '../requests/produce.js'
 import {offsetsAt, readConfigs, requireTopic} from '../topics.js'
 import {Compressor} from './compressor.js'
@@ -213,7 +215,7 @@ const earlierRuns = (
 type Prepared = {lanes: Lane[]; maxBatchBytes: number; clusterId: string}
 
 async function prepare(cluster: Cluster, topic: string): Promise<Prepared> {
-  const {partitions} = await requireTopic(cluster, topic)
+  const partitions = await throughElections(cluster, async () => led(await requireTopic(cluster, topic)))
   const broker = await anyBroker(cluster)
   const [ends, configs, {clusterId}] = await Promise.all([
     offsetsAt(cluster, topic, partitions, LATEST),
@@ -221,9 +223,17 @@ async function prepare(cluster: Cluster, topic: string): Promise<Prepared> {
     metadata(broker, [topic]),
   ])
   const lanes = partitions
-    .map(({partition}) => newLane(partition, ends.get(partition) ?? 0))
+    .map(({partition}) => newLane(partition, ends.get(partition)!))
     .sort((a, b) => a.partition - b.partition)
   return {lanes, maxBatchBytes: Number(configs?.[0]?.value ?? DEFAULT_MAX_MESSAGE_BYTES), clusterId: clusterId ?? ''}
+}
+
+/** Without the end of its log nothing could be said of what was sent to a partition. */
+function led({name, errorCode, partitions}: TopicMetadata): TopicMetadata['partitions'] {
+  check(errorCode, {api: 'Metadata', topic: name})
+  const leaderless = partitions.find(({leader}) => leader < 0)
+  if (leaderless) throw noLeader(name, leaderless.partition)
+  return partitions
 }
 
 /** Some that speak Kafka's protocol have no configurations. */

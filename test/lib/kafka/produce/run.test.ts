@@ -4,6 +4,8 @@ import type {Cluster} from '../../../../src/lib/kafka/cluster.js'
 import type {ProduceProgress} from '../../../../src/lib/kafka/produce/progress-line.js'
 import {lineParser} from '../../../../src/lib/kafka/produce/records.js'
 import {createTopics} from '../../../../src/lib/kafka/topics.js'
+import type {LocalOptions} from '../../../../src/lib/local/index.js'
+import type {FaultRule} from '../../../../src/lib/local/kafka/faults.js'
 import {stack} from '../../../support/stack.js'
 import {type Chaos, chaos, plaintext, work} from '../cluster-fixture.js'
 import {numbers, plainLines, produceText, TOPIC, valuesOf} from '../records-fixture.js'
@@ -11,13 +13,16 @@ import {numbers, plainLines, produceText, TOPIC, valuesOf} from '../records-fixt
 async function prepared(
   partitions = 1,
   configs: Record<string, string> = {},
+  options: Partial<LocalOptions> = {},
 ): Promise<{local: Awaited<ReturnType<typeof stack>>; way: Chaos}> {
-  const local = await stack()
+  const local = await stack(options)
   await work(plaintext(local), (cluster) =>
     createTopics(cluster, [{name: TOPIC, partitions, replicationFactor: 3, configs}], {dryRun: false, timeoutMs: 5_000}),
   )
   return {local, way: await chaos()}
 }
+
+const [LIST_OFFSETS, METADATA] = [2, 3]
 
 const sorted = (values: readonly string[]): string[] => [...values].sort((a, b) => Number(a) - Number(b))
 
@@ -125,6 +130,24 @@ describe('producing', () => {
 
     expect(report).toMatchObject({read: 100, acked: 100, unknown: 0, unsent: 0, failure: null})
     expect(await work(plaintext(local), valuesOf)).toEqual(numbers(100).trim().split('\n'))
+  })
+
+  it.each<[string, Omit<FaultRule, 'when'>]>([
+    ['it leads no more', {api: LIST_OFFSETS, action: 'error', errorCode: 6, partition: 1, times: 3}],
+    ['it has only just begun to lead', {api: LIST_OFFSETS, action: 'error', errorCode: 78, partition: 1, times: 3}],
+    ['it dies', {api: LIST_OFFSETS, action: 'close', partition: 1, times: 3}],
+    ['nobody is elected yet', {api: METADATA, action: 'error', errorCode: 5, times: 12}],
+  ])('begins, as reading does, when a leader is just being replaced: %s', async (_, rule) => {
+    const {local} = await prepared(3, {}, {brokers: 3})
+
+    local.faults.add({...rule, when: 'before'})
+    const report = await work(plaintext(local), (cluster) => produceText(cluster, numbers(5_003)))
+    local.faults.clear()
+    local.faults.add({...rule, when: 'before'})
+    const values = await work(plaintext(local), valuesOf)
+
+    expect(report).toMatchObject({read: 5_003, acked: 5_003, unknown: 0, unsent: 0, failure: null})
+    expect(sorted(values)).toEqual(numbers(5_003).trim().split('\n'))
   })
 
   it('counts as unsent what did not arrive before the deadline', async () => {
