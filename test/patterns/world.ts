@@ -141,17 +141,18 @@ export async function startMoto(): Promise<{url: string; stop(): Promise<void>}>
   return {url: urlIn()!, stop: () => end(child)}
 }
 
-/** The prefix of its targets, the version of its JSON, and the name in its signatures. */
+/** The name in its signatures, the prefix of its targets, and the version of its JSON. */
 const SERVICES = {
-  sqs: ['AmazonSQS', '1.0'],
-  secretsmanager: ['secretsmanager', '1.1'],
-  dynamodb: ['DynamoDB_20120810', '1.0'],
+  sqs: ['sqs', 'AmazonSQS', '1.0'],
+  secretsmanager: ['secretsmanager', 'secretsmanager', '1.1'],
+  dynamodb: ['dynamodb', 'DynamoDB_20120810', '1.0'],
+  dynamodbstreams: ['dynamodb', 'DynamoDBStreams_20120810', '1.0'],
 } as const
 
 /** One call of AWS's JSON protocol to moto, which takes any signature. */
 export async function motoCall(url: string, service: keyof typeof SERVICES, action: string, body: unknown): Promise<any> {
-  const [prefix, version] = SERVICES[service]
-  const credential = `Credential=test/20261120/us-east-1/${service}/aws4_request`
+  const [signer, prefix, version] = SERVICES[service]
+  const credential = `Credential=test/20261120/us-east-1/${signer}/aws4_request`
   const response = await fetch(url, {
     method: 'POST',
     headers: {

@@ -13,6 +13,7 @@ export const cases: readonly {template: string; set?: Record<string, string>}[] 
   {template: 'pattern-4', set: {auth: 'bearer', order: 'key', body: 'json'}},
   {template: 'pattern-6'},
   {template: 'pattern-6', set: {delivery: 'exactly-once', format: 'parquet', compression: 'zstd', value: 'json'}},
+  {template: 'pattern-7'},
   {template: 'pattern-8'},
   {template: 'pattern-5'},
   {template: 'pattern-5', set: {'db-auth': 'iam', 'insert-mode': 'insert', 'pk-mode': 'none', 'pk-fields': ''}},
