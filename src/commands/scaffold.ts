@@ -12,7 +12,7 @@ import {unifiedDiff} from '../lib/scaffold/diff.js'
 import {type Estimate, type Fit, fitOf, NEVER_A_FIT, standingCost} from '../lib/scaffold/estimate.js'
 import {PROJECT_FILE, renderProject} from '../lib/scaffold/project.js'
 import {type Change, planRevision, revise} from '../lib/scaffold/revise.js'
-import {findTemplate, listTemplates, type Template} from '../lib/scaffold/templates.js'
+import {findTemplate, listTemplates, type Template, withParts} from '../lib/scaffold/templates.js'
 import {refuseOccupied, writeProject} from '../lib/scaffold/write.js'
 
 type Listed = Pick<Template, 'name' | 'aliases' | 'title' | 'trigger' | 'use' | 'avoid'> & {answers: ReturnType<typeof rulesOf>}
@@ -72,9 +72,10 @@ The project depends on nothing of skk. Its answers are kept in skk.project.json,
     if (this.flags.list) return this.list()
     if (this.flags.diff || this.flags.upgrade) return this.revise(resolve(this.args.dir ?? this.args.template ?? '.'))
 
-    const template = await findTemplate(this.args.template ?? (await this.chooseTemplate()))
+    const word = this.args.template ?? (await this.chooseTemplate())
+    const template = await findTemplate(word)
     const directory = resolve(this.args.dir ?? template.name)
-    const answers = await this.settled(template, directory)
+    const answers = await this.settled(template, directory, template.presets?.[word])
     const {version} = this.config
     const files = await renderProject(template, answers, version)
     const monthlyCost = standingCost(template, answers)
@@ -85,7 +86,7 @@ The project depends on nothing of skk. Its answers are kept in skk.project.json,
     else await writeProject(files, directory, {force: this.flags.force})
     this.log(`${this.flags['dry-run'] ? 'would make' : 'made'} "${shown(directory)}" from ${template.name}: ${files.size} files`)
     if (fit) this.showFit(fit)
-    this.showNext(directory, answers, template, monthlyCost)
+    this.showNext(directory, answers, withParts(template, answers), monthlyCost)
     return {template: template.name, directory, answers, files: [...files.keys()], monthlyCost, fit}
   }
 
@@ -104,20 +105,21 @@ The project depends on nothing of skk. Its answers are kept in skk.project.json,
   }
 
   private async chooseTemplate(): Promise<string> {
-    const choices = async () => (await listTemplates()).map(({name, aliases}) => aliases[0] ?? name)
+    const namesOf = ({name, aliases, presets}: Template) => (presets ? aliases : [aliases[0] ?? name])
+    const choices = async () => (await listTemplates()).flatMap(namesOf)
     const question = {name: 'TEMPLATE', message: 'Which pattern?', example: 'pattern-4', choices}
     return (await this.answers({template: question}, {cluster: false})).template!
   }
 
-  /** Flags, then `--set`, then the context, then the template's defaults. */
-  private async settled(template: Template, directory: string): Promise<Answers> {
+  /** Flags, then `--set`, then the name of the template, then the context, then the template's defaults. */
+  private async settled(template: Template, directory: string, preset: Answers = {}): Promise<Answers> {
     const {iac, runtime, esm, provisioned, set = []} = this.flags
     const sets = Object.fromEntries(set.map((text) => keyValue(text, '--set')))
     const flags = {...(iac && {iac}), ...(runtime && {runtime}), ...(esm && {esm}), ...(!provisioned && {provisioned: 'false'})}
     const twice = Object.keys(flags).find((key) => Object.hasOwn(sets, key))
     if (twice !== undefined)
       throw new SkkError(`${twice} is said twice`, {code: 'USAGE', exit: 'usage', hint: `Leave out \`--set ${twice}\`.`})
-    return settleAnswers(template, {name: nameOf(directory), ...(await this.fromContext()), ...sets, ...flags})
+    return settleAnswers(template, {name: nameOf(directory), ...(await this.fromContext()), ...preset, ...sets, ...flags})
   }
 
   /** From files alone. A stack on this machine is nothing to deploy to, and a name has no UUID, so that neither answers. */

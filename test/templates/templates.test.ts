@@ -3,7 +3,8 @@ import {join, resolve} from 'node:path'
 
 import {afterAll, beforeAll, describe, expect, it} from 'vitest'
 
-import {findTemplate, listTemplates} from '../../src/lib/scaffold/templates.js'
+import {settleAnswers} from '../../src/lib/scaffold/answers.js'
+import {findTemplate, listTemplates, withParts} from '../../src/lib/scaffold/templates.js'
 import {installVenv} from '../engines/install.js'
 import {expectSuccess} from '../engines/processes.js'
 import {cases, variants} from './cases.js'
@@ -60,7 +61,8 @@ describe.each(titled)('$title', ({template, set}) => {
     let python: string
     beforeAll(async () => {
       python = await installVenv('templates-python', resolve(import.meta.dirname, 'requirements.txt'))
-      const {mapping} = await findTemplate(template)
+      const found = await findTemplate(template)
+      const {mapping} = withParts(found, settleAnswers(found, {name: 'orders', ...set}))
       // What differs in them is the mapping.
       for (const flags of mapping ? variants : [[]]) {
         const [sam, cdk] = [

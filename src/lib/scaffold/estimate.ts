@@ -1,7 +1,7 @@
 import {estimatePollersMonthlyCost, HOURS_PER_MONTH, LAMBDA_LIMITS, LAMBDA_PRICES, PRICES, QUOTAS} from '../limits.js'
 import type {Answers} from './answers.js'
 import {holds} from './fill.js'
-import type {Template} from './templates.js'
+import {type Template, withParts} from './templates.js'
 
 /** US dollars a month, in us-east-1. */
 export type Estimate = {items: {what: string; dollars: number}[]; dollars: number; asOf: string}
@@ -23,7 +23,8 @@ const BUSY_INSTANCES = 10
 const BUSY_HOURS = 18
 
 /** What a project costs before the first record comes. */
-export function standingCost(template: Template, answers: Answers): Estimate {
+export function standingCost(whole: Template, answers: Answers): Estimate {
+  const template = withParts(whole, answers)
   const {alarms, secrets} = template.costs
   const pollers = pollersOf(template, answers)
   return sum([
@@ -45,7 +46,8 @@ const pollersOf = ({costs, mapping}: Template, answers: Answers): number =>
  * What the project costs under a load, with its share of the cluster, and whether a function is the right place for it. How long a
  * record takes is the template's assumption.
  */
-export function fitOf(template: Template, answers: Answers, load: Load): Fit {
+export function fitOf(whole: Template, answers: Answers, load: Load): Fit {
+  const template = withParts(whole, answers)
   const reasons = objections(template, load)
   return {
     fits: reasons.length === 0,

@@ -5,7 +5,7 @@ import {join} from 'node:path'
 
 import type {Answers} from './answers.js'
 import {fill, fillAll, holds} from './fill.js'
-import {SHARED, type Template} from './templates.js'
+import {SHARED, type Template, withParts} from './templates.js'
 
 export const PROJECT_FILE = 'skk.project.json'
 
@@ -18,12 +18,13 @@ const PROVISIONED_ONLY = ['pollers', 'maxRetries', 'maxAge', 'bisect', 'reportBa
 /**
  * All files of a project, sorted, and the same bytes for the same answers. `version` is that of skk, whose templates they come from.
  */
-export async function renderProject(template: Template, answers: Answers, version: string): Promise<Files> {
+export async function renderProject(whole: Template, answers: Answers, version: string): Promise<Files> {
+  const template = withParts(whole, answers)
   const sources = new Map([
     ...(await sourcesIn(join(SHARED, 'project'))),
     ...(await sharedSources(template.shared)),
     ...(answers['iac'] === 'cdk' ? await sourcesIn(join(SHARED, 'infra'), 'infra/') : []),
-    ...(await sourcesIn(template.directory)),
+    ...(await ownSources(whole, Object.keys(template.parts ?? {}))),
   ])
   sources.delete('template.json')
   const wanted = [...sources].filter(([path]) => isWanted(path, template, answers))
@@ -47,6 +48,15 @@ const unpacked = (path: string): string => path.replace(/(^|\/)_(gitignore|npmrc
 /** npm refuses a name with braces, and a lockfile is made by npm: the two files have the template's name until here. */
 const rename = (path: string, text: string, from: string, to: string): string =>
   /^package(-lock)?\.json$/.test(path) ? text.replaceAll(`"name": "${from}"`, `"name": "${to}"`) : text
+
+/** The template's own, with the parts that were chosen over them; the other parts are left out. */
+async function ownSources({directory, parts = {}}: Template, chosen: readonly string[]): Promise<[path: string, text: string][]> {
+  const sources = await sourcesIn(directory)
+  const partOf = (path: string) => Object.keys(parts).find((part) => path.startsWith(`${part}/`))
+  const common = sources.filter(([path]) => partOf(path) === undefined)
+  const laidOver = sources.filter(([path]) => chosen.includes(partOf(path) ?? ''))
+  return [...common, ...laidOver.map(([path, text]): [string, string] => [path.slice(path.indexOf('/') + 1), text])]
+}
 
 async function sourcesIn(directory: string, prefix = ''): Promise<[path: string, text: string][]> {
   const entries = await readdir(directory, {recursive: true, withFileTypes: true})

@@ -3,6 +3,7 @@ import {join} from 'node:path'
 
 import {SkkError} from '../errors.js'
 import {nearest} from '../nearest.js'
+import {holds} from './fill.js'
 
 /** An answer that a template takes. Its value is a text; a number or a flag is one too. */
 export type AnswerRule = {
@@ -22,6 +23,8 @@ export type Template = {
   title: string
   /** Other names, such as `kafka-to-http`. */
   aliases: string[]
+  /** What such a name answers by itself. */
+  presets?: Record<string, Record<string, string>>
   /** What calls the function. */
   trigger: string
   /** What it is for, and when something else is better. */
@@ -42,7 +45,21 @@ export type Template = {
    * What costs money. `secrets` is how many, or the condition under which there is one. `recordMs`: how long the function is busy
    * with one record, an assumption.
    */
-  costs: {pollers: number; alarms: number; secrets: number | string; recordMs: number}
+  costs: Costs
+  /** By the name of a directory, which is laid over the project. */
+  parts?: Record<string, Part>
+}
+
+type Costs = {pollers: number; alarms: number; secrets: number | string; recordMs: number}
+
+/** What a template has only under a condition, beside the files of its directory. */
+type Part = {
+  when: string
+  shared?: string[]
+  vpc?: boolean
+  environment?: Record<string, string>
+  mapping?: Record<string, unknown>
+  costs?: Partial<Costs>
 }
 
 /** Beside `lib`, in the sources as in what is installed. */
@@ -77,4 +94,21 @@ export async function findTemplate(word: string): Promise<Template> {
     exit: 'notFound',
     hint: `${meant ? `Did you mean "${meant}"? ` : ''}Run \`skk scaffold --list\` to see all.`,
   })
+}
+
+/** The template with those of its parts whose condition the answers meet; `parts` has only those then. */
+export function withParts(template: Template, answers: Record<string, string>): Template {
+  const parts = Object.entries(template.parts ?? {}).filter(([, {when}]) => holds(when, answers))
+  return parts.reduce<Template>((whole, [, part]) => withPart(whole, part), {...template, parts: Object.fromEntries(parts)})
+}
+
+function withPart(template: Template, {shared = [], vpc, environment = {}, mapping, costs}: Part): Template {
+  const {function: own} = template
+  return {
+    ...template,
+    shared: [...template.shared, ...shared],
+    function: {...own, vpc: vpc ?? own.vpc, environment: {...own.environment, ...environment}},
+    ...(mapping && {mapping}),
+    costs: {...template.costs, ...costs},
+  }
 }

@@ -2,8 +2,9 @@ import {describe, expect, it} from 'vitest'
 
 import {readManifest} from '../../../src/lib/esm/manifest.js'
 import {ESMS, IACS, settleAnswers} from '../../../src/lib/scaffold/answers.js'
+import {holds} from '../../../src/lib/scaffold/fill.js'
 import {renderProject} from '../../../src/lib/scaffold/project.js'
-import {listTemplates} from '../../../src/lib/scaffold/templates.js'
+import {listTemplates, withParts} from '../../../src/lib/scaffold/templates.js'
 
 const templates = await listTemplates()
 
@@ -14,8 +15,13 @@ it('no two templates have the same name', () => {
 })
 
 describe.each(templates)('$name', (template) => {
-  /** Each value of each answer once, with the defaults for the others. */
-  const variants = Object.entries(template.answers).flatMap(([key, {values = []}]) => values.map((value) => ({[key]: value})))
+  const {presets = {}, refuses = []} = template
+  const defaults = Object.fromEntries(Object.entries(template.answers).map(([key, rule]) => [key, rule.default]))
+  const goTogether = (given: Record<string, string>) =>
+    !refuses.some(({when}) => when.every((condition) => holds(condition, {...defaults, ...given})))
+  /** Each value of each answer once, with the defaults for the others, as far as they go together; and what its names answer. */
+  const each = Object.entries(template.answers).flatMap(([key, {values = []}]) => values.map((value) => ({[key]: value})))
+  const variants = [...each.filter(goTogether), ...Object.values(presets)]
   const everywhere = [...IACS].flatMap((iac) =>
     [...ESMS].flatMap((esm) => ['true', 'false'].map((provisioned) => ({iac, esm, provisioned}))),
   )
@@ -35,12 +41,18 @@ describe.each(templates)('$name', (template) => {
     expect([...files.values()].join('')).not.toContain('npx skk')
   })
 
-  it('has a mapping that `skk esm apply` understands', async () => {
-    const files = await renderProject(template, settleAnswers(template, {name: 'orders', esm: 'post-deploy'}), '0.1.0')
+  it.each([{}, ...Object.values(presets)])('has a mapping that `skk esm apply` understands with %j', async (given) => {
+    const answers = settleAnswers(template, {name: 'orders', esm: 'post-deploy', ...given})
+    const files = await renderProject(template, answers, '0.1.0')
     const manifest = files.get('skk.esm.yaml')
-    expect(manifest !== undefined).toBe(template.mapping !== undefined)
+    expect(manifest !== undefined).toBe(withParts(template, answers).mapping !== undefined)
 
     for (const declared of await readManifest(manifest ?? '', 'skk.esm.yaml')) expect(declared.function).toBe('orders')
+  })
+
+  it('has names that are aliases and answer what it asks', () => {
+    expect(template.aliases).toEqual(expect.arrayContaining(Object.keys(presets)))
+    for (const given of Object.values(presets)) expect(() => settleAnswers(template, {name: 'orders', ...given})).not.toThrow()
   })
 
   it('pins what it depends on', async () => {
