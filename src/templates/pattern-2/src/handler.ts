@@ -3,12 +3,12 @@ import {setTimeout as sleep} from 'node:timers/promises'
 import {changesOf} from './core/invoke.ts'
 import {messageOfChange} from './core/message.ts'
 import {backlogOf, type Pass, purge, relayRows} from './core/outbox.ts'
-import {publish} from './core/publish.ts'
 import {type Cursor, relayPage, type Sent} from './core/query.ts'
 import {type Deadline, deadlineOf} from './lib/deadline.ts'
 import {kafkaProducer} from './lib/kafka.ts'
 import {log, metrics} from './lib/log.ts'
 import {type Database, postgres, sqlStateOf} from './lib/postgres.ts'
+import {publish} from './lib/publish.ts'
 import {readSettings} from './settings.ts'
 
 const settings = readSettings(process.env)

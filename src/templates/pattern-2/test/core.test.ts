@@ -4,13 +4,9 @@ import {describe, it} from 'node:test'
 
 import {changesOf, EventError} from '../src/core/invoke.ts'
 import {messageOfChange, messageOfRow} from '../src/core/message.ts'
-import {publish} from '../src/core/publish.ts'
-import type {Message} from '../src/lib/kafka.ts'
 import {readSettings} from '../src/settings.ts'
-import {topics} from './topics.ts'
 
 const read = (name: string): unknown => JSON.parse(readFileSync(`events/${name}.json`, 'utf8'))
-const deadline = {remainingMs: () => 60_000, passed: () => false}
 
 describe('a row of the outbox', () => {
   const row = {
@@ -89,54 +85,6 @@ describe('changes of an event', () => {
     ])
       assert.throws(() => changesOf(bad, 'id'), EventError, JSON.stringify(bad))
   })
-})
-
-describe('publish', () => {
-  const message = (key: string, value: string): Message => ({topic: 'orders', key: Buffer.from(key), value: Buffer.from(value)})
-
-  it('sends one by one what is too large together, in its order, and names what is too large alone', async () => {
-    const {producer, stored} = topics({largest: 10})
-
-    const outcomes = await publish(
-      [message('a', '12345'), message('a', '12345678901'), message('b', '123456')],
-      producer,
-      deadline,
-    )
-
-    assert.deepEqual(outcomes, ['stored', 'too large', 'stored'])
-    assert.deepEqual(
-      stored.map(({value}) => value),
-      ['12345', '123456'],
-    )
-  })
-
-  it('sends nothing of a key after one that failed', async () => {
-    const {producer, stored} = topics({largest: 10, fails: ({value}) => String(value) === 'fails'})
-    const together = [message('a', '1234567'), message('b', '1234567'), message('a', 'x')]
-
-    const first = await publish([...together, message('a', 'y')], producer, deadline)
-    assert.deepEqual(first, Array(4).fill('stored'))
-    const failing = topics({
-      largest: 10,
-      fails: ({value, key}) => stored.length > 0 && String(key) === 'a' && value!.length === 7,
-    })
-    const outcomes = await publish(together, {...failing.producer, send: firstTooLarge(failing.producer.send)}, deadline)
-    assert.deepEqual(
-      outcomes.map((outcome) => (outcome instanceof Error ? 'failed' : outcome)),
-      ['failed', 'stored', 'failed'],
-    )
-  })
-
-  /** The broker refuses the batch for its size before it looks at anything else. */
-  const firstTooLarge =
-    (send: ReturnType<typeof topics>['producer']['send']): typeof send =>
-    async (messages, until) =>
-      messages.length > 1
-        ? messages.map(() => ({
-            status: 'rejected',
-            reason: Object.assign(new Error(), {cause: Object.assign(new Error(), {type: 'MESSAGE_TOO_LARGE'})}),
-          }))
-        : send(messages, until)
 })
 
 describe('the settings', () => {

@@ -1,8 +1,8 @@
 import type {Deadline} from '../lib/deadline.ts'
 import type {KafkaProducer, Message} from '../lib/kafka.ts'
 import {identifier, type Query, tableName} from '../lib/postgres.ts'
+import {publish} from '../lib/publish.ts'
 import {messageOfRow, type OutboxRow, type OutboxTopics} from './message.ts'
-import {publish} from './publish.ts'
 
 export type OutboxSettings = OutboxTopics & {
   table: string

@@ -1,9 +1,9 @@
 import type {Deadline} from '../lib/deadline.ts'
 import type {KafkaProducer} from '../lib/kafka.ts'
 import {identifier, type Query, tableName} from '../lib/postgres.ts'
+import {publish} from '../lib/publish.ts'
 import {messageOfChange, type RowChange} from './message.ts'
 import {lockAlone, type Pass} from './outbox.ts'
-import {publish} from './publish.ts'
 
 export type QuerySettings = {
   table: string

@@ -1,10 +1,10 @@
-import type {Deadline} from '../lib/deadline.ts'
-import type {KafkaProducer, Message} from '../lib/kafka.ts'
+import type {Deadline} from './deadline.ts'
+import type {KafkaProducer, Message} from './kafka.ts'
 
 /** What became of a message: stored, larger than its topic takes, or not known to be stored. */
 export type Outcome = 'stored' | 'too large' | Error
 
-/** What the rest of a transaction needs after Kafka has answered. */
+/** What the caller needs after Kafka has answered: to commit, or to put aside what is too large. */
 const RESERVE_MS = 1500
 
 /**
