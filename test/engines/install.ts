@@ -29,10 +29,13 @@ export async function installPostgres(): Promise<string> {
 }
 
 /** A folder of jars: the tools and clients of that Kafka, with AWS's IAM login module. */
-export async function installKafka(version: KafkaVersion): Promise<string> {
-  const pom = join(HERE, 'java', version, 'pom.xml')
+export const installKafka = (version: KafkaVersion): Promise<string> =>
+  installJars(`java-${version}`, join(HERE, 'java', version, 'pom.xml'))
+
+/** A folder of that name with the jars that a pom.xml asks for. */
+export async function installJars(name: string, pom: string): Promise<string> {
   await onPath('java', 'default-jre-headless')
-  return once(`java-${version}`, pom, async (dir) => {
+  return once(name, pom, async (dir) => {
     await onPath('mvn', 'maven')
     const goal = ['dependency:copy-dependencies', '-DincludeScope=runtime', `-DoutputDirectory=${dir}`]
     await install('mvn', ['-B', '-q', '-f', pom, ...goal])

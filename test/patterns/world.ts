@@ -162,6 +162,7 @@ export async function motoCall(url: string, service: keyof typeof SERVICES, acti
     },
     body: JSON.stringify(body),
   })
-  if (!response.ok) throw new Error(`${action}: ${response.status} ${await response.text()}`)
-  return response.json()
+  const text = await response.text()
+  if (!response.ok) throw new Error(`${action}: ${response.status} ${text}`)
+  return text === '' ? {} : JSON.parse(text)
 }

@@ -1,10 +1,14 @@
 import {CfnCondition, CfnParameter, aws_cloudwatch as cloudwatch, Fn, type Stack} from 'aws-cdk-lib'
 
-type Alarm = Omit<cloudwatch.CfnAlarmProps, 'alarmName' | 'alarmActions' | 'dimensions'> & {
+export type Alarm = Omit<cloudwatch.CfnAlarmProps, 'alarmName' | 'alarmActions' | 'dimensions'> & {
   /** Beside the stack's name. */
   name: string
-  dimension: [name: string, value: string]
+  dimension: Dimension
+  /** Further dimensions, of metrics that have several. */
+  besides?: Dimension[]
 }
+
+type Dimension = [name: string, value: string]
 
 /** Makes alarms that tell the SNS topic of the parameter AlarmTopicArn, if it names one. */
 export function alarmsOf(stack: Stack, name: string): (id: string, alarm: Alarm) => void {
@@ -13,10 +17,10 @@ export function alarmsOf(stack: Stack, name: string): (id: string, alarm: Alarm)
     default: 'none',
   })
   const told = new CfnCondition(stack, 'HasAlarmTopic', {expression: Fn.conditionNot(Fn.conditionEquals(topic, 'none'))})
-  return (id, {name: suffix, dimension: [dimension, value], ...alarm}) => {
+  return (id, {name: suffix, dimension, besides = [], ...alarm}) => {
     const made = new cloudwatch.CfnAlarm(stack, id, {
       alarmName: `${name}-${suffix}`,
-      dimensions: [{name: dimension, value}],
+      dimensions: [dimension, ...besides].map(([dimension, value]) => ({name: dimension, value})),
       treatMissingData: 'notBreaching',
       ...alarm,
     })
