@@ -155,11 +155,10 @@ async function invoke(fate: string, batches: readonly Produced[][], topic: strin
     1 + random(fate === 'given up' ? 2 : 5 * batches.length),
     random(2) === 0 ? 'before' : 'after',
   ] as const
-  if (fate === 'overlaps') return overlapping(event, topic)
   const dies = fate === 'dies' || fate === 'given up'
   if (dies) dieAt(request, when)
   if (fate === 'refused') refuse(request, when)
-  const answered = await handler(event, contextOf(60_000))
+  const answered = await (fate === 'overlaps' ? overlapping(event, topic) : handler(event, contextOf(60_000)))
   live()
   return dies ? undefined : answered
 }

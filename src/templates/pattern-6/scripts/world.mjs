@@ -1,4 +1,5 @@
 import {mkdirSync, mkdtempSync, writeFileSync} from 'node:fs'
+import {tmpdir} from 'node:os'
 import {dirname, join} from 'node:path'
 
 import {startAws} from '../test/aws.ts'
@@ -11,7 +12,7 @@ export async function start() {
     env: own,
     stop() {
       aws.stop()
-      const dir = mkdtempSync('local-')
+      const dir = mkdtempSync(join(tmpdir(), 'files-'))
       for (const [key, bytes] of aws.objects) {
         const file = join(dir, key)
         mkdirSync(dirname(file), {recursive: true})

@@ -9,8 +9,8 @@ export type File = {
   refused: boolean
 }
 
-/** Of what the watermark table keeps in one item: names of two hundred files, of a kilobyte at most, stay below 400 KB. */
-const MOST_FILES = 200
+/** Of one plan. An item of DynamoDB has 400 KB at most: room for the names of four hundred files, of which S3 allows a kilobyte. */
+export const MOST_FILES = 190
 
 export type Plan = {
   files: File[]

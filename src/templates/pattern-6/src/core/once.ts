@@ -1,5 +1,5 @@
 import type {Deadline} from '../lib/deadline.ts'
-import type {Planner} from './files.ts'
+import {type File, MOST_FILES, type Planner} from './files.ts'
 import type {Row} from './row.ts'
 import {type Bucket, putAll, type Written} from './write.ts'
 
@@ -17,7 +17,7 @@ export type Progress = {
 
 export type Watermarks = {
   read(partition: string): Promise<Progress | undefined>
-  /** Takes a partition that is as it was `seen`, and notes the files that are begun. False when it is not so any more. */
+  /** Takes a partition that is as it was `seen`, or is ours, and notes the files that are begun. False when it is not so any more. */
   claim(partition: string, claim: Claim, begun: readonly string[], seen: Progress | undefined): Promise<boolean>
   /** Moves the watermark, and gives the partition back. False when somebody else has claimed it. */
   confirm(partition: string, owner: string, next: number): Promise<boolean>
@@ -43,6 +43,8 @@ export type OnceOptions = {
 /** After the end of a claim: for clocks that differ, and for a request that was on its way. */
 const GRACE_MS = 2000
 
+const TAKEN = 'another invocation has taken the partition'
+
 /**
  * Exactly once: writes what of a partition is not below its watermark, then moves the watermark. What a killed invocation has left
  * is written over by the next one, or removed, because its names were noted before. While one invocation writes a partition another
@@ -51,20 +53,19 @@ const GRACE_MS = 2000
 export async function writeOnce(rows: readonly Row[], options: OnceOptions): Promise<Written> {
   const [{topic, partition}] = rows as [Row]
   const name = `${topic}-${partition}`
-  const written: Written = {files: [], refused: [], skipped: 0}
+  const written: Written = {files: [], refused: [], skipped: rows.length}
   const {deadline, watermarks} = options
-  for (let first = true; ; ) {
+  for (;;) {
     if (deadline.passed()) throw new Error('no time left to write')
     const seen = await watermarks.read(name)
     const due = rows.filter(({offset}) => offset >= (seen?.next ?? 0))
-    if (first) written.skipped = rows.length - due.length
     if (due.length === 0) return written
     if (await waits(seen, options)) continue
     const done = await writeDue(name, due, seen, options)
     if (done === undefined) continue
     written.files.push(...done.files)
     written.refused.push(...done.refused)
-    first = false
+    written.skipped -= done.rows
   }
 }
 
@@ -79,30 +80,43 @@ async function waits(seen: Progress | undefined, {deadline, now, sleep}: OnceOpt
 
 /** Undefined when somebody else was faster. */
 async function writeDue(name: string, due: readonly Row[], seen: Progress | undefined, options: OnceOptions) {
-  const {plan, bucket, watermarks, deadline, claimMs, newOwner, now} = options
+  const {plan, watermarks, deadline, claimMs, newOwner, now} = options
   const {files, refused, last} = plan(due)
   const keys = new Set(files.map(({key}) => key))
-  const left = (seen?.begun ?? []).filter((key) => !keys.has(key))
+  const begun = seen?.begun ?? []
+  const left = begun.filter((key) => !keys.has(key))
+  // After many failures, the names of all would be too much for an item.
+  const inSteps = left.length > MOST_FILES
   const claim = {owner: newOwner(), until: now() + Math.min(claimMs, Math.floor(deadline.remainingMs()))}
-  if (!(await watermarks.claim(name, claim, [...keys, ...left], seen))) return undefined
+  if (!(await watermarks.claim(name, claim, inSteps ? begun : [...keys, ...left], seen))) return undefined
   try {
-    const signal = AbortSignal.timeout(Math.max(0, claim.until - now()))
-    const mine = () => {
-      if (now() >= claim.until) throw new Error('the claim has ended before all was written')
-    }
-    await putAll(left, async (key) => {
-      mine()
-      await bucket.remove(key, signal)
-    })
-    const sizes = await putAll(files, async (file) => {
-      mine()
-      return bucket.put(file, signal)
-    })
-    if (!(await watermarks.confirm(name, claim.owner, last + 1))) throw new Error('another invocation has taken the partition')
-    return {files: sizes, refused}
+    const bucket = whileClaimed(claim, options)
+    await putAll(left, bucket.remove)
+    if (inSteps && !(await watermarks.claim(name, claim, [...keys], seen))) throw new Error(TAKEN)
+    const sizes = await putAll(files, bucket.put)
+    if (!(await watermarks.confirm(name, claim.owner, last + 1))) throw new Error(TAKEN)
+    return {files: sizes, refused, rows: due.filter(({offset}) => offset <= last).length}
   } catch (error) {
     await release(name, claim, options)
     throw error
+  }
+}
+
+/** The bucket until the claim ends, and not a moment longer. */
+function whileClaimed({until}: Claim, {bucket, now}: OnceOptions) {
+  const signal = AbortSignal.timeout(Math.max(0, until - now()))
+  const check = () => {
+    if (now() >= until) throw new Error('the claim has ended before all was written')
+  }
+  return {
+    async put(file: File) {
+      check()
+      return bucket.put(file, signal)
+    },
+    async remove(key: string) {
+      check()
+      return bucket.remove(key, signal)
+    },
   }
 }
 
