@@ -47,14 +47,18 @@ export class PatternStack extends Stack {
       default: '{{cluster-arn}}',
       // {{/cluster-arn}}
     }).valueAsString
-    const brokers = this.needed('BootstrapServers', 'Brokers of the cluster, as host:port, separated by commas')
+    const brokers = this.needed('BootstrapBrokers', 'Addresses of the brokers for IAM, host:9098, separated by commas')
     // {{#mode!=outbox}}
     const topic = this.parameter('Topic', 'Topic that is written', '{{topic}}')
     // {{/mode!=outbox}}
     // {{#mode!=invoke}}
     const database = this.database()
     // {{/mode!=invoke}}
-    const network = this.network()
+    const network = this.network(
+      // {{#mode!=invoke}}
+      database.port,
+      // {{/mode!=invoke}}
+    )
     const concurrency = new CfnParameter(this, 'MaximumConcurrency', {
       description: 'Instances of the function at most',
       type: 'Number',
@@ -265,27 +269,51 @@ export class PatternStack extends Stack {
   }
   // {{/mode!=invoke}}
 
-  private network() {
-    const given = (id: string, type: string, description: string, value: string) =>
+  private network(
+    // {{#mode!=invoke}}
+    databasePort: number,
+    // {{/mode!=invoke}}
+  ) {
+    const given = (id: string, type: string, description: string, value = '') =>
       new CfnParameter(this, id, {description, type, ...(value !== '' && {default: value})})
     const group = 'AWS::EC2::SecurityGroup::Id'
+    const vpcId = given('VpcId', 'AWS::EC2::VPC::Id', 'VPC of the function').valueAsString
+    const what = MODE === 'invoke' ? 'the cluster' : 'the cluster and the database'
+    const reached = `Subnets of the function, from which ${what} can be reached`
+    const subnets = given('Subnets', 'List<AWS::EC2::Subnet::Id>', reached, '{{subnets}}').valueAsList
+    const clusterSecurityGroup = given(
+      'ClusterSecurityGroup',
+      group,
+      'Security group of the cluster, which then lets the function in',
+      '{{security-group}}',
+    ).valueAsString
+    // {{#mode!=invoke}}
+    const databaseSecurityGroup = given(
+      'DatabaseSecurityGroup',
+      group,
+      'Security group of the database, which then lets the function in',
+    ).valueAsString
+    // {{/mode!=invoke}}
+    const tcp = (port: number) => ({ipProtocol: 'tcp', fromPort: port, toPort: port})
+    const own = new ec2.CfnSecurityGroup(this, 'FunctionSecurityGroup', {
+      groupDescription: `${NAME}: to the brokers${MODE === 'invoke' ? ', and nowhere else' : ' and the database'}`,
+      vpcId,
+      securityGroupEgress: [
+        {description: 'brokers', ...tcp(9098), destinationSecurityGroupId: clusterSecurityGroup},
+        // {{#mode!=invoke}}
+        {description: 'database', ...tcp(databasePort), destinationSecurityGroupId: databaseSecurityGroup},
+        // {{#db-auth=secret}}
+        {description: 'Secrets Manager', ...tcp(443), cidrIp: '0.0.0.0/0'},
+        // {{/db-auth=secret}}
+        // {{/mode!=invoke}}
+      ],
+    })
     return {
-      subnets: given('SubnetIds', 'List<AWS::EC2::Subnet::Id>', 'Subnets that reach the brokers and the database', '{{subnets}}')
-        .valueAsList,
-      securityGroup: given('SecurityGroupId', group, 'Security group of the function', '{{security-group}}').valueAsString,
-      clusterSecurityGroup: given(
-        'ClusterSecurityGroupId',
-        group,
-        'Security group of the cluster, which lets the function in',
-        '',
-      ).valueAsString,
+      subnets,
+      securityGroup: own.attrGroupId,
+      clusterSecurityGroup,
       // {{#mode!=invoke}}
-      databaseSecurityGroup: given(
-        'DatabaseSecurityGroupId',
-        group,
-        'Security group of the database, which lets the function in',
-        '',
-      ).valueAsString,
+      databaseSecurityGroup,
       // {{/mode!=invoke}}
     }
   }

@@ -39,7 +39,7 @@ export class PatternStack extends Stack {
     }).valueAsString
     const topic = this.parameter('Topic', 'Topic that is read', '{{topic}}')
     const database = this.database()
-    const network = this.network()
+    const network = this.network(database.port)
     const concurrency = new CfnParameter(this, 'MaximumConcurrency', {
       description: 'Instances of the function at most, which is how many connections the database sees',
       type: 'Number',
@@ -193,20 +193,31 @@ export class PatternStack extends Stack {
     }
   }
 
-  private network() {
-    const given = (id: string, type: string, description: string, value: string) =>
+  private network(databasePort: number) {
+    const given = (id: string, type: string, description: string, value = '') =>
       new CfnParameter(this, id, {description, type, ...(value !== '' && {default: value})})
-    const group = 'AWS::EC2::SecurityGroup::Id'
-    return {
-      subnets: given('SubnetIds', 'List<AWS::EC2::Subnet::Id>', 'Subnets that reach the database', '{{subnets}}').valueAsList,
-      securityGroup: given('SecurityGroupId', group, 'Security group of the function', '{{security-group}}').valueAsString,
-      databaseSecurityGroup: given(
-        'DatabaseSecurityGroupId',
-        group,
-        'Security group of the database, which lets the function in',
-        '',
-      ).valueAsString,
-    }
+    const vpcId = given('VpcId', 'AWS::EC2::VPC::Id', 'VPC of the function').valueAsString
+    const subnets = given(
+      'Subnets',
+      'List<AWS::EC2::Subnet::Id>',
+      'Subnets of the function, from which the database can be reached',
+      '{{subnets}}',
+    ).valueAsList
+    const databaseSecurityGroup = given(
+      'DatabaseSecurityGroup',
+      'AWS::EC2::SecurityGroup::Id',
+      'Security group of the database, which then lets the function in',
+    ).valueAsString
+    const tcp = (port: number) => ({ipProtocol: 'tcp', fromPort: port, toPort: port})
+    const own = new ec2.CfnSecurityGroup(this, 'FunctionSecurityGroup', {
+      groupDescription: `${NAME}: to the database and the queue`,
+      vpcId,
+      securityGroupEgress: [
+        {description: 'database', ...tcp(databasePort), destinationSecurityGroupId: databaseSecurityGroup},
+        {description: 'services of AWS', ...tcp(443), cidrIp: '0.0.0.0/0'},
+      ],
+    })
+    return {subnets, securityGroup: own.attrGroupId, databaseSecurityGroup}
   }
 
   private alarms(functionName: string, queueName: string): void {
