@@ -15,7 +15,7 @@ import {
 import * as assets from 'aws-cdk-lib/aws-s3-assets'
 import type {Construct} from 'constructs'
 
-import {alarmsOf} from './alarms.ts'
+import {above, alarmsOf, any, lasting, once} from './alarms.ts'
 import {
   // {{#front=function-url}}
   functionUrl,
@@ -269,11 +269,6 @@ export class PatternStack extends Stack {
   }
   // {{/front=function-url}}
 }
-
-const once = {period: 300, evaluationPeriods: 1}
-const lasting = {period: 300, evaluationPeriods: 3}
-const any = {threshold: 1, comparisonOperator: 'GreaterThanOrEqualToThreshold'}
-const above = (threshold: number) => ({threshold, comparisonOperator: 'GreaterThanThreshold'})
 
 /** EC2 has no narrower resource for these. */
 const NETWORK_ACTIONS = [

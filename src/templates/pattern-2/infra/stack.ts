@@ -26,7 +26,7 @@ import {
 import * as assets from 'aws-cdk-lib/aws-s3-assets'
 import type {Construct} from 'constructs'
 
-import {alarmsOf} from './alarms.ts'
+import {above, alarmsOf, any, lasting, once} from './alarms.ts'
 
 const NAME = '{{name}}'
 const MODE: string = '{{mode}}'
@@ -320,10 +320,6 @@ export class PatternStack extends Stack {
 
   private alarms(of: {functionName: string; queueName?: string}): void {
     const alarm = alarmsOf(this, NAME)
-    const once = {period: 300, evaluationPeriods: 1}
-    const lasting = {period: 300, evaluationPeriods: 3}
-    const any = {threshold: 1, comparisonOperator: 'GreaterThanOrEqualToThreshold'}
-    const above = (threshold: number) => ({threshold, comparisonOperator: 'GreaterThanThreshold'})
     const ofLambda = {namespace: 'AWS/Lambda', dimension: ['FunctionName', of.functionName] as [string, string]}
     // {{#mode!=invoke}}
     const own = {namespace: 'KafkaFunctions', dimension: ['FunctionName', of.functionName] as [string, string]}

@@ -17,7 +17,7 @@ import {
 import * as assets from 'aws-cdk-lib/aws-s3-assets'
 import type {Construct} from 'constructs'
 
-import {alarmsOf} from './alarms.ts'
+import {above, alarmsOf, any, lasting, once} from './alarms.ts'
 
 const NAME = '{{name}}'
 
@@ -222,10 +222,6 @@ export class PatternStack extends Stack {
 
   private alarms(functionName: string, queueName: string): void {
     const alarm = alarmsOf(this, NAME)
-    const once = {period: 300, evaluationPeriods: 1}
-    const lasting = {period: 300, evaluationPeriods: 3}
-    const any = {threshold: 1, comparisonOperator: 'GreaterThanOrEqualToThreshold'}
-    const above = (threshold: number) => ({threshold, comparisonOperator: 'GreaterThanThreshold'})
     const ofLambda = {namespace: 'AWS/Lambda', dimension: ['FunctionName', functionName] as [string, string]}
     const own = {namespace: 'KafkaFunctions', dimension: ['FunctionName', functionName] as [string, string]}
     alarm('ErrorsAlarm', {

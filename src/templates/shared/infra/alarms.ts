@@ -27,3 +27,10 @@ export function alarmsOf(stack: Stack, name: string): (id: string, alarm: Alarm)
     made.addPropertyOverride('AlarmActions', {'Fn::If': [told.logicalId, [topic.valueAsString], []]})
   }
 }
+
+/** Five minutes are enough, or a quarter of an hour of them. */
+export const once = {period: 300, evaluationPeriods: 1}
+export const lasting = {period: 300, evaluationPeriods: 3}
+
+export const any = {threshold: 1, comparisonOperator: 'GreaterThanOrEqualToThreshold'}
+export const above = (threshold: number) => ({threshold, comparisonOperator: 'GreaterThanThreshold'})
