@@ -75,9 +75,10 @@ function underLoad(template: Template, answers: Answers, load: Load): Estimate {
 }
 
 /** A batch is full, or its window is over, or its payload as base64 is as large as it may be. */
-function recordsPerBatch({mapping}: Template, {rate, size}: Load): number {
-  const largest = Number(mapping?.['batchSize'] ?? 1)
-  const inWindow = rate * Number(mapping?.['batchingWindow'] ?? 0)
+function recordsPerBatch({costs, mapping}: Template, {rate, size}: Load): number {
+  const batch: Record<string, unknown> | undefined = mapping ?? costs.batch
+  const largest = Number(batch?.['batchSize'] ?? 1)
+  const inWindow = rate * Number(batch?.['batchingWindow'] ?? 0)
   const inPayload = LAMBDA_LIMITS.payloadBytes / (size * (4 / 3) + 200)
   return Math.max(1, Math.min(largest, inPayload, Math.max(1, inWindow)))
 }

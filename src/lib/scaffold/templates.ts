@@ -43,14 +43,14 @@ export type Template = {
   mapping?: Record<string, unknown>
   /**
    * What costs money. `secrets` is how many, or the condition under which there is one. `recordMs`: how long the function is busy
-   * with one record, an assumption.
+   * with one record, an assumption. `batch`: how records are gathered, where that is not the mapping's to say; absent is one by one.
    */
   costs: Costs
   /** By the name of a directory, which is laid over the project. */
   parts?: Record<string, Part>
 }
 
-type Costs = {pollers: number; alarms: number; secrets: number | string; recordMs: number}
+type Costs = {pollers: number; alarms: number; secrets: number | string; recordMs: number; batch?: Batch}
 
 /** What a template has only under a condition, beside the files of its directory. */
 type Part = {
@@ -61,6 +61,9 @@ type Part = {
   mapping?: Record<string, unknown>
   costs?: Partial<Costs>
 }
+
+/** In seconds. */
+type Batch = {batchSize: number; batchingWindow: number}
 
 /** Beside `lib`, in the sources as in what is installed. */
 const TEMPLATES = join(import.meta.dirname, '../../templates')

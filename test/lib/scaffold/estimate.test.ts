@@ -33,6 +33,16 @@ describe('fitOf', () => {
     expect(of('data in and out of MSK')).toBeCloseTo(((seconds * 100 * 1000) / 1e9) * 0.15, 2)
   })
 
+  it('counts calls with several records where it is not a mapping of Kafka that gathers them', async () => {
+    const requests = async (name: string) => {
+      const template = await findTemplate(name)
+      const {estimate} = fitOf(template, settleAnswers(template, {name: 'orders'}), {rate: 100, size: 1000, hours: 24})
+      return estimate.items.find(({what}) => what === 'requests to Lambda')!.dollars
+    }
+
+    expect(await requests('pattern-1')).toBeCloseTo(100 * (await requests('pattern-7')), 2)
+  })
+
   it.each([
     ['a record that no event can hold', {rate: 1, size: 5_000_000, hours: 1}, 'cannot be delivered'],
     ['more than a cluster takes', {rate: 300_000, size: 1000, hours: 1}, 'more than a cluster takes'],
