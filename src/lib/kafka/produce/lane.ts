@@ -17,6 +17,13 @@ export type Lane = {
 /** What would tell whether a batch was stored is not there any more. */
 export class EvidenceGoneError extends Error {
   override readonly name = 'EvidenceGoneError'
+  /** Whether it may only not be there yet. */
+  readonly mayCome: boolean
+
+  constructor(message: string, {mayCome = false} = {}) {
+    super(message)
+    this.mayCome = mayCome
+  }
 }
 
 /** By what a batch is known in the log. */
@@ -47,8 +54,8 @@ export const retire = (lane: Lane): void => {
 
 /**
  * Whether a batch in the log is `sent`. Under a producer id its first sequence says so; without one the checksum, the number
- * of records and the time of the first do, all of which the broker keeps on CreateTime topics. Throws EvidenceGoneError where
- * it does not.
+ * of records and the time of the first do, all of which the broker keeps on CreateTime topics, unless compaction has taken some of
+ * the records. Throws EvidenceGoneError where it does not.
  */
 export function isSame(sent: BatchMark, stored: BatchHeader): boolean {
   if (sent.producerId < 0 && timestampType(stored) === 'LogAppendTime') {
@@ -64,6 +71,9 @@ export function isSame(sent: BatchMark, stored: BatchHeader): boolean {
       sent.producerEpoch === stored.producerEpoch &&
       sent.baseSequence === stored.baseSequence
     )
+  }
+  if (stored.producerId < 0 && stored.recordCount <= stored.lastOffsetDelta) {
+    throw new EvidenceGoneError('compaction has taken records, and without idempotence nothing else tells batches apart')
   }
   return sent.crc === stored.crc && sent.baseTimestamp === stored.baseTimestamp
 }

@@ -5,7 +5,7 @@ import type {Broker} from '../broker.js'
 import {BrokerError, check} from '../broker-error.js'
 import {type Cluster, leaderOf} from '../cluster.js'
 import {fetch} from '../requests/fetch.js'
-import {LATEST, listOffsets, logEnd} from '../requests/list-offsets.js'
+import {EARLIEST, LATEST, listOffsets, logEnd} from '../requests/list-offsets.js'
 import {EvidenceGoneError} from './lane.js'
 
 /** A request that is still on its way when its connection is gone arrives within this time or not at all. */
@@ -19,8 +19,8 @@ export type ReadBackOptions = {topic: string; partition: number /** First offset
 
 /**
  * The offset of the batch that `matches`, or null when it is not in the log. Throws when the log cannot tell: it cannot be
- * reached, or still keeps back its last records, until `deadline` (epoch ms), or it may not be read; EvidenceGoneError when
- * retention, compaction or a new topic of the same name has taken the place to look at.
+ * reached, or still keeps back its last records, until `deadline` (epoch ms), or it may not be read; EvidenceGoneError when the batch
+ * is not found and retention, compaction or a new topic of the same name has taken where it may have been.
  */
 export async function readBack(
   cluster: Cluster,
@@ -66,7 +66,7 @@ async function patiently<T>(cluster: Cluster, {deadline}: ReadBackOptions, look:
     try {
       return await look()
     } catch (error) {
-      const isFinal = error instanceof EvidenceGoneError || (error instanceof BrokerError && !error.retriable)
+      const isFinal = (error instanceof EvidenceGoneError && !error.mayCome) || (error instanceof BrokerError && !error.retriable)
       if (isFinal || Date.now() >= deadline) throw error
     }
     await delay(RETRY_MS)
@@ -89,6 +89,7 @@ async function scan(
   const end = listed!.offset
   if (end < from) throw new EvidenceGoneError(`the log of partition ${partition} ends at ${end}, and had reached ${from}`)
   let position = from
+  let gap: EvidenceGoneError | null = null
   while (position < end) {
     const asked = {
       maxWaitMs: 100,
@@ -98,23 +99,36 @@ async function scan(
       readCommitted: false,
     }
     const [answer] = await fetch(leader, topic, [{partition, offset: position}], asked)
-    if (answer!.errorCode === OFFSET_OUT_OF_RANGE) throw gap(partition, position)
+    if (answer!.errorCode === OFFSET_OUT_OF_RANGE) {
+      gap ??= gapAt(partition, position)
+      position = await firstLeft(leader, topic, partition, position)
+      continue
+    }
     check(answer!.errorCode, {api: 'Fetch', topic, partition})
     const before = position
     for (const header of headersIn(answer!.records)) {
       // The first batch may begin before the offset that was asked for.
-      if (header.baseOffset > position) throw gap(partition, position)
+      if (header.baseOffset > position) gap ??= gapAt(partition, position)
       if (matches(header)) return {found: header.baseOffset, end}
       position = header.baseOffset + header.lastOffsetDelta + 1
     }
-    // There has to be something: it comes with the next try.
-    if (position === before) throw new Error(`partition ${partition} gave nothing from offset ${position}, and goes on to ${end}`)
+    // There has to be something, and it comes with the next try; if not, compaction has taken it.
+    if (position === before) throw gapAt(partition, position, {mayCome: true})
   }
+  if (gap !== null) throw gap
   return {found: null, end: Math.max(end, from)}
 }
 
-const gap = (partition: number, offset: number): EvidenceGoneError =>
-  new EvidenceGoneError(`retention or compaction has taken what stood at offset ${offset} of partition ${partition}`)
+const gapAt = (partition: number, offset: number, options = {}): EvidenceGoneError =>
+  new EvidenceGoneError(`retention or compaction has taken what stood at offset ${offset} of partition ${partition}`, options)
+
+/** Where the log begins, which is above `position`. */
+async function firstLeft(leader: Broker, topic: string, partition: number, position: number): Promise<number> {
+  const [listed] = await listOffsets(leader, topic, [{partition, timestamp: EARLIEST}], false)
+  check(listed!.errorCode, {api: 'ListOffsets', topic, partition})
+  if (listed!.offset <= position) throw gapAt(partition, position)
+  return listed!.offset
+}
 
 function* headersIn(records: Buffer): Generator<BatchHeader> {
   for (let at = 0; at + HEADER_BYTES <= records.length; ) {

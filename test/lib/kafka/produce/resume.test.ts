@@ -1,22 +1,26 @@
-import {mkdtemp, readFile, rm, utimes, writeFile} from 'node:fs/promises'
+import {mkdtemp, readdir, readFile, rm, utimes, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
-import {join} from 'node:path'
+import {dirname, join} from 'node:path'
 
 import {describe, expect, it, onTestFinished} from 'vitest'
 
 import {leaderOf} from '../../../../src/lib/kafka/cluster.js'
 import {sources} from '../../../../src/lib/kafka/produce/input.js'
 import type {SentBatch} from '../../../../src/lib/kafka/produce/journal.js'
+import {linesOf} from '../../../../src/lib/kafka/produce/lines.js'
 import {emptyRecord} from '../../../../src/lib/kafka/produce/placed-record.js'
+import {lineParser} from '../../../../src/lib/kafka/produce/records.js'
 import type {ProduceEvents, ProduceOptions, ProduceReport} from '../../../../src/lib/kafka/produce/run.js'
 import {produce} from '../../../../src/lib/kafka/requests/produce.js'
 import {createTopics} from '../../../../src/lib/kafka/topics.js'
 import type {LocalOptions} from '../../../../src/lib/local/index.js'
+import {PartitionLog} from '../../../../src/lib/local/kafka/log.js'
 import {BatchWriter} from '../../../../src/lib/records/batch-writer.js'
-import {stack} from '../../../support/stack.js'
+import {append} from '../../../support/log.js'
+import {stack, temporaryDataDir} from '../../../support/stack.js'
 import {kafkaOf} from '../../../support/topic.js'
 import {type Chaos, chaos, plaintext, work} from '../cluster-fixture.js'
-import {numbers, produceText, TOPIC, valuesOf} from '../records-fixture.js'
+import {numbers, plainLines, produceText, TOPIC, valuesOf} from '../records-fixture.js'
 
 type Prepared = {
   local: Awaited<ReturnType<typeof stack>>
@@ -25,13 +29,16 @@ type Prepared = {
   /** Produces the file over the way that may be faulty, or directly. */
   run(over: 'way' | 'direct', options?: Partial<ProduceOptions>, events?: Partial<ProduceEvents>): Promise<ProduceReport>
   values(): Promise<string[]>
+  /** Records with these keys come later, and compaction takes what they replace. */
+  compact(...later: string[]): Promise<void>
 }
 
 const COUNT = 5_000
 
 async function prepared(configs: Record<string, string> = {}, options: Partial<LocalOptions> = {}): Promise<Prepared> {
-  const local = await stack(options)
-  const target = plaintext(local)
+  const dataDir = await temporaryDataDir()
+  const local = await stack({...options, dataDir})
+  let target = plaintext(local)
   await work(target, (cluster) =>
     createTopics(cluster, [{name: TOPIC, partitions: 1, replicationFactor: 3, configs}], {dryRun: false, timeoutMs: 5_000}),
   )
@@ -56,6 +63,18 @@ async function prepared(configs: Record<string, string> = {}, options: Partial<L
       )
     },
     values: () => work(target, valuesOf),
+    async compact(...later) {
+      await local.stop()
+      const files = await readdir(dataDir, {recursive: true})
+      const log = await PartitionLog.open(join(dataDir, dirname(files.find((name) => /topics\/.*\/\d+\.log$/.test(name))!)), {
+        segmentBytes: 1,
+      })
+      // What is appended to stays as it is: so two segments, the last of which is not looked at.
+      for (const key of [...later, 'last']) await append(log, [{key, value: key}])
+      await log.compact()
+      await log.close()
+      target = plaintext(await stack({...options, dataDir}))
+    },
   }
 }
 
@@ -147,6 +166,41 @@ describe('resuming', () => {
       message: expect.stringContaining('retention or compaction'),
     })
     expect(await run.values()).toEqual(['later'])
+  })
+
+  describe('after compaction', () => {
+    const parse = lineParser({...plainLines, key: Buffer.from('k')})
+    const read = linesOf(parse)
+    const COMPACTED = {'cleanup.policy': 'compact'}
+
+    it('knows a batch of which some records are left by its sequence', async () => {
+      const run = await prepared(COMPACTED)
+      await unknown(run, 'lose-answer', {read})
+      await run.compact()
+
+      const report = await run.run('direct', {read})
+
+      expect(report).toMatchObject({acked: COUNT, resumed: COUNT, failure: null})
+      expect(await run.values()).toEqual([String(COUNT - 1), 'last'])
+    })
+
+    it.each([
+      ['all of a batch is gone', {}, ['k']],
+      ['some records of a batch are gone, and it has no sequence', {acks: '1'}, []],
+    ] as const)('is exit 10 when %s', async (_, acks, later) => {
+      const run = await prepared(COMPACTED)
+      await unknown(run, 'lose-answer', {read, ...acks})
+      await run.compact(...later)
+      await age(run.journal, 60_000)
+      const before = await run.values()
+
+      await expect(run.run('direct', {read, ...acks})).rejects.toMatchObject({
+        code: 'OUTCOME_UNKNOWN',
+        exitCode: 10,
+        message: expect.stringMatching(/5000 records of the earlier run .* compaction has taken/),
+      })
+      expect(await run.values()).toEqual(before)
+    })
   })
 
   it('reads a journal whose last line was cut off as if it ended before', async () => {
