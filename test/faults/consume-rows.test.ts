@@ -119,17 +119,44 @@ it('17: the disk is full: exit 9', async () => {
   expect(stderr).toMatch(/error: .*\/dev\/full/)
 })
 
+it('17: the disk is full on standard output: exit 9', async () => {
+  const topic = await filled()
+
+  const {code, stderr} = await run('bash', ['-c', `exec '${process.execPath}' '${RUN}' consume ${topic} >/dev/full`], {
+    env: cli.home.env,
+  })
+
+  expect(code).toBe(9)
+  expect(stderr).toMatch(/error: .*no space left on device/)
+})
+
+it('17: the disk is full on the way: exit 9, and the file ends with a whole line', async () => {
+  const topic = await filled('--partitions 1')
+  const output = join(cli.home.directory, 'work', 'partial')
+
+  const {code, stderr} = await limited(`consume ${topic} --output-file ${output}`)
+
+  expect([code, stderr]).toEqual([9, expect.stringContaining(`error: cannot write "${output}"`)])
+  const text = await readFile(output, 'utf8')
+  expect(text === '' || numbered(0, RECORDS).startsWith(text)).toBe(true)
+  expect(text).toMatch(/^$|\n$/)
+})
+
+/** What a disk says with ENOSPC, a limit of the shell says with EFBIG: at 20 KiB. */
+const limited = (line: string) =>
+  run('bash', ['-c', `trap '' XFSZ; ulimit -f 40; exec '${process.execPath}' '${RUN}' "$@"`, 'bash', ...line.split(' ')], {
+    env: cli.home.env,
+  })
+
 it('17: the disk is full under a checkpoint: exit 9, and the same line completes the file', async () => {
   const topic = await filled()
   const output = join(cli.home.directory, 'work', 'full')
-  const line = ['consume', topic, '--output-file', output, '--checkpoint', `${output}.checkpoint`]
-  // What a disk says with ENOSPC, a limit of the shell says with EFBIG: at 20 KiB.
-  const limited = `trap '' XFSZ; ulimit -f 40; exec '${process.execPath}' '${RUN}' "$@"`
+  const line = `consume ${topic} --output-file ${output} --checkpoint ${output}.checkpoint`
 
-  const ended = await run('bash', ['-c', limited, 'bash', ...line], {env: cli.home.env})
+  const ended = await limited(line)
 
   expect([ended.code, ended.stderr]).toEqual([9, expect.stringContaining('error: ')])
-  expect(await cli.run(line.join(' '))).toMatchObject({code: 0})
+  expect(await cli.run(line)).toMatchObject({code: 0})
   expect(sorted(await readFile(output, 'utf8'))).toBe(numbered(0, RECORDS))
 })
 

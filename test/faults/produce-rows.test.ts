@@ -161,6 +161,20 @@ it('5: the brokers ask to slow down: never an error, exit 0', async () => {
   expect(await cli.verdict(topic, RECORDS)).toEqual(CLEAN)
 })
 
+it('5: a pause that a broker asks for is kept, and told: by the closing note and under --json', async () => {
+  const topic = await cli.topic('--partitions 1 --config max.message.bytes=4000')
+  cli.stack.fault({api: 'Produce', action: 'throttle', ms: 500, skip: 1, times: 4})
+  const started = performance.now()
+
+  const ended = await cli.run(`produce ${topic} --file ${await cli.numbers(RECORDS)} --json`)
+
+  expect(ended.code).toBe(0)
+  expect(performance.now() - started).toBeGreaterThan(2_000)
+  expect(JSON.parse(ended.stdout)).toMatchObject({acked: RECORDS, throttledMs: 2_000})
+  expect(ended.stderr).toContain('the brokers held back answers for 2s to keep their quota')
+  expect(await cli.verdict(topic, RECORDS)).toEqual(CLEAN)
+})
+
 it('6: a record is larger than the topic allows: exit 9 with its place, and with skip its neighbours arrive', async () => {
   const topic = await cli.topic('--partitions 1')
   const large = 'x'.repeat(9 * 1024 * 1024)

@@ -1,8 +1,12 @@
-import {appendFile, truncate} from 'node:fs/promises'
+import {appendFile, mkdir, rm, truncate, writeFile} from 'node:fs/promises'
+import {join} from 'node:path'
 
-import {afterAll, afterEach, beforeAll, describe, expect, it} from 'vitest'
+import {afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished} from 'vitest'
 
-import {type CommandLine, commandLine, countsOf} from './command-line.js'
+import {cleanHome, skk, startSkk} from '../support/skk.js'
+import {makeTopic} from '../support/topic.js'
+import {type CommandLine, commandLine, countsOf, numbered} from './command-line.js'
+import {judge, readWithKcat} from './count.js'
 
 let cli: CommandLine
 beforeAll(async () => {
@@ -64,6 +68,68 @@ describe('1: all brokers go and stay away past the delivery timeout', () => {
     await resumes(line, topic, ended)
   })
 })
+
+describe('8: while it runs', () => {
+  it('the permission to write is taken away: exit 4 with the action, and resumed when it is back', async () => {
+    const topic = await cli.topic()
+    const {id} = cli.stack.fault({api: 'Produce', action: 'error', errorCode: 29, skip: 10})
+    const line = `produce ${topic} --file ${await cli.numbers(RECORDS)}`
+
+    const ended = await cli.run(line)
+
+    expect(cli.stack.local.faults.list().find((fault) => fault.id === id)!.hits).toBeGreaterThan(0)
+    expect([ended.code, ended.stderr]).toEqual([4, expect.stringMatching(/error: .*kafka-cluster:WriteData/)])
+    expect(countsOf(ended)).toMatchObject({rejected: 0, unknown: 0})
+    expect(countsOf(ended).acked).toBeGreaterThan(0)
+    await resumes(line, topic, ended)
+  })
+
+  it('credentials end and are not renewed: exit 4, and resumed when they are', async () => {
+    const home = await cleanHome()
+    onTestFinished(() => home.remove())
+    const local = await home.local({maxSessionMs: 1_000, plaintextPort: {wanted: 0, mayMove: true}})
+    const over = join(home.directory, 'work', 'over')
+    await credentialsUntil(over, home.directory)
+    const flags = `--bootstrap ${local.bootstrap} --auth iam --profile work`
+    const topic = await makeTopic(local, 'orders', {partitions: 3, config: {'max.message.bytes': '2000'}})
+    const file = join(home.directory, 'work', 'numbers')
+    await writeFile(file, numbered(0, RECORDS))
+    const {id} = local.faults.add({api: 0, action: 'delay', when: 'after', ms: 1_000})
+    const line = ['produce', topic, '--file', file, ...flags.split(' ')]
+    const running = startSkk(line, {home})
+    await expect.poll(() => local.faults.list().find((fault) => fault.id === id)!.hits, {timeout: 60_000}).toBeGreaterThan(5)
+    await writeFile(over, '')
+
+    const ended = await running.ended
+
+    expect([ended.code, ended.stderr]).toEqual([4, expect.stringMatching(/error: the AWS credentials expire in \d+ s\n/)])
+    expect(countsOf(ended)).toMatchObject({rejected: 0, unknown: 0})
+    expect(countsOf(ended).unsent).toBeGreaterThan(0)
+    local.faults.clear()
+    await rm(over)
+    const resumed = await skk([...line, '--resume'], {home})
+    expect([resumed.code, countsOf(resumed).acked]).toEqual([0, RECORDS])
+    const records = await readWithKcat(local.plaintextBootstrap!, topic)
+    expect(judge(records, RECORDS, {resumed: true})).toEqual(CLEAN)
+  })
+})
+
+/** A profile whose credentials are asked for at each login, and are refused once the file `over` is there. */
+async function credentialsUntil(over: string, directory: string): Promise<void> {
+  const script = join(directory, 'credentials.mjs')
+  await writeFile(
+    script,
+    `import {existsSync} from 'node:fs'
+if (existsSync(${JSON.stringify(over)})) process.exit(1)
+// For little longer than a login needs them to last.
+const Expiration = new Date(Date.now() + 75_000).toISOString()
+console.log(JSON.stringify({Version: 1, AccessKeyId: 'test', SecretAccessKey: 'test', Expiration}))
+`,
+  )
+  await mkdir(join(directory, '.aws'), {recursive: true})
+  const credentialProcess = `credential_process = "${process.execPath}" "${script}"`
+  await writeFile(join(directory, '.aws/config'), `[profile work]\nregion = us-east-1\n${credentialProcess}\n`)
+}
 
 it.each([
   ['14: the input grows while it is read', (file: string) => appendFile(file, 'more\n')],
