@@ -18,7 +18,7 @@ import {inputFlags, inputFormat, inputsOf, resumeFlags, sendingFlags, settingsOf
 export default class Produce extends BaseCommand<typeof Produce> {
   static override description = `write records to a topic, and account for every one
 
-Each line is a record, byte for byte. Every record that was read ends as acked, rejected, unknown or unsent; the closing line on standard error adds up. A run over files that ended early is gone on with by \`--resume\`, which sends what is missing and nothing twice`
+Each line is a record, byte for byte. Every record that was read ends as acked, rejected, unknown or unsent; the closing line on standard error adds up. A run over files that ended early is gone on with by \`--resume\`, which sends what is missing and nothing twice, also after the process was killed. If this machine lost its power, the last records before that may be sent twice; \`--id-header\` makes them known to readers`
 
   static override examples = [
     '<%= config.bin %> <%= command.id %> orders --file orders.jsonl',
@@ -65,6 +65,7 @@ Each line is a record, byte for byte. Every record that was read ends as acked, 
       deliveryTimeoutMs: this.flags['delivery-timeout'],
       dryRun: this.flags['dry-run'],
       repeat: this.flags.repeat,
+      idHeader: this.flags['id-header'] ?? null,
       limit: this.flags.limit ?? Number.POSITIVE_INFINITY,
       rate: this.flags.rate ?? null,
       onBadLine: this.flags['on-error'],

@@ -61,6 +61,10 @@ export const inputFlags = {
     multipleNonGreedy: true,
     helpValue: '<key=value>',
   }),
+  'id-header': Flags.string({
+    description: 'header to add to every record, which says which one of the input it is: readers can tell repetitions by it',
+    helpValue: '<name>',
+  }),
   timestamp: Flags.string({description: 'time of every record, ISO 8601 or epoch milliseconds', helpValue: '<time>'}),
   partition: Flags.integer({description: 'partition of every record', min: 0}),
   'keep-partition': Flags.boolean({description: 'write each record to the partition that it names', exclusive: ['partition']}),
@@ -235,6 +239,7 @@ function parseRate(text: string): Rate {
 }
 
 function refuse(flags: InputFlags): void {
+  if (flags['id-header'] === '') throw usage('the name of the header is empty', 'Give `--id-header` a name, such as id.')
   for (const [name, formats] of Object.entries(ONLY_FOR) as [keyof InputFlags, readonly string[]][]) {
     const given = flags[name] !== undefined && flags[name] !== false
     if (!given || formats.includes(flags.format)) continue

@@ -221,6 +221,38 @@ describe('a token', () => {
     expect(partitions[firstPartition]!.map(({value}) => value)).toEqual(['1', '2'])
   })
 
+  it('lets --id-header name each record of the input as the earlier run has', async () => {
+    const name = await topic()
+    const path = await file('{"value":"a","headers":[["h","1"]]}\n{"value":"b"}\nbad\n{"value":"c"}\n')
+    const line = `produce ${name} --file ${path} --format records --id-header id`
+    expect(await run(line)).toMatchObject({code: 9})
+
+    expect(await run(`${line} --on-error skip --resume`)).toMatchObject({code: 7})
+    await run(`produce ${name} --format records --id-header id`, {input: '{"value":"d"}\n'})
+
+    const {stdout} = await run(`consume ${name} --json`)
+    const records = stdout
+      .trim()
+      .split('\n')
+      .map((text) => JSON.parse(text))
+    const [id, other] = [0, 3].map((at) => records[at].headers.at(-1)[1].split(':')[0])
+    expect(id).toMatch(/^[0-9a-f]{16}$/)
+    expect(other).not.toBe(id)
+    expect(records.map(({value, headers}) => [value, headers])).toEqual([
+      [
+        'a',
+        [
+          ['h', '1'],
+          ['id', `${id}:0`],
+        ],
+      ],
+      ['b', [['id', `${id}:1`]]],
+      ['c', [['id', `${id}:3`]]],
+      ['d', [['id', `${other}:0`]]],
+    ])
+    expect(await run(`produce ${name} --id-header=`, {input: ''})).toMatchObject({code: 2})
+  })
+
   it('lets a run go on behind what it had written', async () => {
     const name = await topic()
     const path = await unfinished(name)

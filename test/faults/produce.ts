@@ -39,6 +39,7 @@ export const produceFile = (
         deliveryTimeoutMs,
         requestTimeoutMs: 500,
         dryRun: false,
+        idHeader: null,
         repeat: 1,
         limit: Number.POSITIVE_INFINITY,
         rate: null,

@@ -50,6 +50,7 @@ export async function produceText(
       acks: 'all',
       deliveryTimeoutMs: 20_000,
       dryRun: false,
+      idHeader: null,
       limit: Number.POSITIVE_INFINITY,
       rate: null,
       onBadLine: 'stop',

@@ -1,4 +1,5 @@
 import type {Coverage} from './coverage.js'
+import type {IdHeader} from './id-header.js'
 import {changed, type Source} from './input.js'
 import type {Meter} from './meter.js'
 import type {Outcomes} from './outcomes.js'
@@ -25,12 +26,11 @@ export async function feed(
   producer: Producer,
   outcomes: Outcomes,
   coverage: Coverage | null,
-  sizeLimit: SizeLimit,
-  meter: Meter,
+  {sizeLimit, idHeader, meter}: {sizeLimit: SizeLimit; idHeader: IdHeader | null; meter: Meter},
   options: ProduceOptions,
   events: ReadEvents,
 ): Promise<Fed> {
-  const feeder = new Feeder(producer, outcomes, coverage, sizeLimit, options)
+  const feeder = new Feeder(producer, outcomes, coverage, {sizeLimit, idHeader}, options)
   const {inputs, read, repeat, signal} = options
   const fed = {badLine: null, failure: null}
   try {
@@ -57,6 +57,7 @@ class Feeder {
   private readonly outcomes: Outcomes
   private readonly coverage: Coverage | null
   private readonly sizeLimit: SizeLimit
+  private readonly idHeader: IdHeader | null
   private readonly options: ProduceOptions
   private readonly record = emptyRecord()
   /** Number of the next record, or bad line, of the input. */
@@ -66,11 +67,18 @@ class Feeder {
   private readonly pace: Pace | null
   private flushedAt = performance.now()
 
-  constructor(producer: Producer, outcomes: Outcomes, coverage: Coverage | null, sizeLimit: SizeLimit, options: ProduceOptions) {
+  constructor(
+    producer: Producer,
+    outcomes: Outcomes,
+    coverage: Coverage | null,
+    {sizeLimit, idHeader}: {sizeLimit: SizeLimit; idHeader: IdHeader | null},
+    options: ProduceOptions,
+  ) {
     this.producer = producer
     this.outcomes = outcomes
     this.coverage = coverage
     this.sizeLimit = sizeLimit
+    this.idHeader = idHeader
     this.options = options
     this.pace = options.rate === null ? null : new Pace(options.rate)
   }
@@ -114,6 +122,7 @@ class Feeder {
             continue
           }
         }
+        this.idHeader?.addTo(record, ordinal)
         if (this.sizeLimit.isDoubtful(record)) {
           const excess = await this.sizeLimit.excess(record)
           if (excess !== null) {

@@ -91,7 +91,8 @@ function cutTornLine(path: string, descriptor: number): void {
 
 /**
  * Tells a later run what this one has sent: one line per batch before it is sent, one after. A line is in the file when the
- * call returns, so it outlives the process; a power failure may take the last ones.
+ * call returns, so it outlives the process. It is not synced, for which each batch would wait. A power failure may take
+ * the last lines, and then their batches are sent again; nothing is lost by it.
  */
 export class Journal {
   private readonly path: string

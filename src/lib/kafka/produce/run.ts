@@ -12,6 +12,7 @@ import {Compressor} from './compressor.js'
 import type {Coverage} from './coverage.js'
 import {type Delivery, deliver} from './deliver.js'
 import {type BadLine, feed} from './feed.js'
+import {IdHeader, inputId} from './id-header.js'
 import type {Source} from './input.js'
 import {type Lane, newLane} from './lane.js'
 import {type Counts, Ledger, type Rejection} from './ledger.js'
@@ -52,6 +53,8 @@ export type ProduceOptions = OutcomeOptions & {
   requestTimeoutMs?: number
   /** Parse and place everything, send nothing. */
   dryRun: boolean
+  /** Name of a header that says which record of the input it is; null for none. */
+  idHeader: string | null
   /** How many records to read at most. */
   limit: number
   /** Null for as fast as it goes. */
@@ -177,11 +180,12 @@ async function run(
   })
   const sizeLimit = new SizeLimit({maxBatchBytes, compression: options.compression, compress})
   signal.addEventListener('abort', () => producer.interrupt(), {once: true})
+  const idHeader = options.idHeader === null ? null : new IdHeader(options.idHeader, await inputId(options.inputs))
   const meter = new Meter(outcomes, options)
   const tell = (): void => events.onProgress(meter.progress())
   tell()
   const telling = setInterval(tell, PROGRESS_MS).unref()
-  const {badLine, failure, resumed} = await feed(producer, outcomes, coverage, sizeLimit, meter, options, events)
+  const {badLine, failure, resumed} = await feed(producer, outcomes, coverage, {sizeLimit, idHeader, meter}, options, events)
   await drained(producer, signal)
   clearInterval(telling)
   await compressor.close()

@@ -150,6 +150,14 @@ const conflict = (message: string): SkkError =>
     hint: 'Go on with it with the same flags and `--resume`, or send everything again with `--restart`.',
   })
 
+/** Of the sizes and both ends of all inputs, in hexadecimal. Throws SkkError (local I/O). */
+export async function digestOf(inputs: readonly Source[]): Promise<string> {
+  const identities = await Promise.all(inputs.map(identityOf))
+  return createHash('sha256')
+    .update(JSON.stringify(identities.map(({size, digest}) => [size, digest])))
+    .digest('hex')
+}
+
 async function identityOf({name, bytes, modified}: Source): Promise<Identity> {
   if (name === STANDARD_INPUT || bytes === null || modified === null) throw new TypeError(`"${name}" cannot be read twice`)
   try {
