@@ -4,6 +4,7 @@ import type {Admin, Kafka} from 'kafkajs'
 
 import {SkkError} from '../errors.js'
 import {iamSasl} from './auth.js'
+import {dropConnections} from './broker.js'
 import {type Cluster, withTolerantMetadata} from './cluster.js'
 import {explain} from './errors.js'
 import {installFrameInOnePiece} from './overrides/frame-in-one-piece.js'
@@ -18,6 +19,9 @@ export type {KafkaTarget} from './target.js'
 
 /** Unreachable has to be said within 10 s, start-up and message included. */
 const CONNECT_MS = 8_500
+
+/** So many addresses have a part of that time, if there are several; kafkajs tries no more than three. */
+const MOST_ADDRESSES = 3
 
 /** Disconnecting waits for answers that are still due; not for longer than this. */
 const GOODBYE_MS = 1_000
@@ -133,11 +137,19 @@ export async function withCluster<T>(
     target,
     async (client) => {
       const cluster = clusterOf(client.kafka, target)
-      await within(connectMs(target), cluster.connect())
+      await connected(cluster, target)
       return work(cluster, client).finally(() => within(GOODBYE_MS, cluster.disconnect()).catch(() => {}))
     },
     connect,
   )
+}
+
+/** Connects to the first of the addresses that answers: one that takes the connection and hangs is given up for the next. */
+async function connected(cluster: Cluster, target: KafkaTarget): Promise<void> {
+  const giveUp = () => cluster.brokerPool.seedBroker && dropConnections(cluster.brokerPool.seedBroker)
+  const addresses = Math.min(MOST_ADDRESSES, target.bootstrap.length)
+  const timer = addresses > 1 ? setInterval(giveUp, connectMs(target) / addresses) : undefined
+  await within(connectMs(target), cluster.connect()).finally(() => clearInterval(timer))
 }
 
 async function withClient<T>(target: KafkaTarget, work: (client: Client) => Promise<T>, connect?: Connect): Promise<T> {

@@ -16,6 +16,8 @@ export type Cluster = {
   brokerPool: {
     /** Of the last metadata, by node id. */
     brokers: Record<string, {isConnected(): boolean}>
+    /** The one of the addresses that it connected to first. */
+    seedBroker?: Broker
     findConnectedBroker(): Promise<Broker>
     createBroker(options: object): Broker
   }

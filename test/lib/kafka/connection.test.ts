@@ -69,6 +69,19 @@ describe('a cluster that cannot be reached', () => {
     expect(failure).toMatchObject({exitCode: 5, message: `"${address}" does not answer`})
   })
 
+  it('is left for another address, when it is one of several', async () => {
+    const [local, hanging] = [await stack(), await listener(() => {})]
+    const {bootstrap} = plaintext(local)
+
+    for (const addresses of [
+      [hanging, ...bootstrap],
+      [...bootstrap, hanging],
+    ]) {
+      const topics = await withCluster({...target(hanging), bootstrap: addresses}, listTopics)
+      expect(topics).toEqual([])
+    }
+  })
+
   it('is told to speak TLS, when a plaintext client reaches its TLS port', async () => {
     const alert = Buffer.from('15030300020246', 'hex')
     const address = await listener((socket) => socket.once('data', () => socket.end(alert)))
