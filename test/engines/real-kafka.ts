@@ -1,34 +1,83 @@
 import {mkdtemp, rm, writeFile} from 'node:fs/promises'
-import {createServer} from 'node:net'
+import {type AddressInfo, createServer, type Server} from 'node:net'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 
 import {installKafka} from './install.js'
 import {javaArgs} from './java.js'
-import {end, expectSuccess, start} from './processes.js'
+import {end, eventually, expectSuccess, run, start} from './processes.js'
 
-export type RealKafka = {bootstrap: string; stop(): Promise<void>}
+/** Its nodes are numbered from 1. */
+export type RealKafka = {
+  /** host:port of every node, separated by commas. */
+  bootstrap: string
+  /** Resolves once every node is there and every partition of the topics of this list has all its replicas in sync. */
+  whole(...topics: string[]): Promise<void>
+  /** Ends a node as a crash does; its data stays. */
+  kill(node: number): Promise<void>
+  /** Starts it again, at the same address. */
+  revive(node: number): Promise<void>
+  /** The node hangs, its connections stay open: it takes no part in anything until it is resumed. */
+  pause(node: number): void
+  resume(node: number): void
+  stop(): Promise<void>
+}
 
-/** Apache Kafka 3.9 itself: one node (KRaft), plaintext, on loopback, with its data in a temporary folder. */
-export async function startRealKafka(): Promise<RealKafka> {
+type Node = {id: number; port: number; controllerPort: number; dir: string}
+
+const WHOLE_MS = 120_000
+
+/** A cluster of several has to find out by itself, and soon, that a node is gone. */
+const SEVERAL = {
+  'broker.heartbeat.interval.ms': 500,
+  'broker.session.timeout.ms': 6_000,
+  'replica.lag.time.max.ms': 10_000,
+  'min.insync.replicas': 2,
+}
+
+/**
+ * Apache Kafka 3.9 itself, on loopback, plaintext, with its data in a temporary folder: one node, or several that are brokers and
+ * the quorum of controllers (KRaft) at once. Of several each has a copy of everything, and two have to have what is acknowledged to all.
+ */
+export async function startRealKafka({nodes: count = 1} = {}): Promise<RealKafka> {
   const jars = await installKafka('3.9')
   const dir = await mkdtemp(join(tmpdir(), 'skk-real-kafka-'))
-  const [port, controllerPort] = await Promise.all([freePort(), freePort()])
-  const properties = join(dir, 'server.properties')
-  await writeFile(properties, serverProperties(port, controllerPort, join(dir, 'data')))
-  const format = ['kafka.tools.StorageTool', 'format', '--config', properties, '--cluster-id', 'c2trLWVuZ2luZS10ZXN0cw']
-  await expectSuccess('java', [...javaArgs(jars), ...format])
-  const broker = start('java', ['-Xms256m', ...javaArgs(jars), 'kafka.Kafka', properties])
+  const ports = await freePorts(2 * count)
+  const nodes = Array.from({length: count}, (_, i): Node => {
+    return {id: i + 1, port: ports[2 * i]!, controllerPort: ports[2 * i + 1]!, dir: join(dir, String(i + 1))}
+  })
+  const processes = new Map<number, ReturnType<typeof start>>()
   const log: string[] = []
-  broker.stdout.on('data', (chunk: Buffer) => log.push(chunk.toString()))
-  broker.stderr.on('data', (chunk: Buffer) => log.push(chunk.toString()))
-  const stop = async () => {
-    await end(broker)
-    await rm(dir, {recursive: true, force: true})
+  const launch = (id: number): void => {
+    const heap = count === 1 ? ['-Xms256m'] : ['-Xmx320m']
+    const broker = start('java', [...javaArgs(jars), ...heap, 'kafka.Kafka', propertiesFile(dir, id)])
+    const keep = (chunk: Buffer) => log.push(`${id}: ${chunk}`)
+    broker.stdout.on('data', keep)
+    broker.stderr.on('data', keep)
+    processes.set(id, broker)
   }
-  const bootstrap = `127.0.0.1:${port}`
+  const bootstrap = nodes.map(({port}) => `127.0.0.1:${port}`).join(',')
+  const kafka: RealKafka = {
+    bootstrap,
+    whole: (...topics) => eventually(() => isWhole(bootstrap, count, topics), WHOLE_MS),
+    kill: (id) => end(processes.get(id)!, 'SIGKILL'),
+    revive: async (id) => launch(id),
+    pause: (id) => void processes.get(id)!.kill('SIGSTOP'),
+    resume: (id) => void processes.get(id)!.kill('SIGCONT'),
+    async stop() {
+      await Promise.all([...processes.values()].map((broker) => end(broker, count === 1 ? 'SIGTERM' : 'SIGKILL')))
+      await rm(dir, {recursive: true, force: true})
+    },
+  }
   try {
-    // It opens its port only after it has joined its own quorum and is no longer fenced.
+    await Promise.all(
+      nodes.map(async (node) => {
+        await writeFile(propertiesFile(dir, node.id), serverProperties(node, nodes))
+        await format(jars, propertiesFile(dir, node.id))
+      }),
+    )
+    for (const {id} of nodes) launch(id)
+    // A node opens its port only after it has joined the quorum and is no longer fenced.
     await expectSuccess('java', [
       ...javaArgs(jars),
       'org.apache.kafka.tools.TopicCommand',
@@ -36,44 +85,71 @@ export async function startRealKafka(): Promise<RealKafka> {
       bootstrap,
       '--list',
     ])
+    return kafka
   } catch (cause) {
-    await stop()
+    await kafka.stop()
     throw new Error(`Kafka did not start:\n${log.join('')}`, {cause})
   }
-  return {bootstrap, stop}
 }
 
-function serverProperties(port: number, controllerPort: number, dataDir: string): string {
+const propertiesFile = (dir: string, id: number): string => join(dir, `server-${id}.properties`)
+
+const format = (jars: string, properties: string): Promise<unknown> => {
+  const args = ['kafka.tools.StorageTool', 'format', '--config', properties, '--cluster-id', 'c2trLWVuZ2luZS10ZXN0cw']
+  return expectSuccess('java', [...javaArgs(jars), ...args])
+}
+
+function serverProperties({id, port, controllerPort, dir}: Node, nodes: readonly Node[]): string {
+  const several = nodes.length > 1
+  const copies = several ? nodes.length : 1
   const properties = {
     'process.roles': 'broker,controller',
-    'node.id': 1,
-    'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
+    'node.id': id,
+    'controller.quorum.voters': nodes.map((node) => `${node.id}@127.0.0.1:${node.controllerPort}`).join(','),
     'controller.listener.names': 'CONTROLLER',
     listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
     'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
-    'log.dirs': dataDir,
+    'log.dirs': dir,
     'auto.create.topics.enable': false,
     'group.initial.rebalance.delay.ms': 0,
     'num.partitions': 1,
+    'default.replication.factor': copies,
     'offsets.topic.num.partitions': 4,
-    'offsets.topic.replication.factor': 1,
+    'offsets.topic.replication.factor': copies,
     'transaction.state.log.num.partitions': 4,
-    'transaction.state.log.replication.factor': 1,
+    'transaction.state.log.replication.factor': copies,
     'transaction.state.log.min.isr': 1,
+    ...(several && SEVERAL),
   }
   return Object.entries(properties)
     .map(([key, value]) => `${key}=${value}\n`)
     .join('')
 }
 
-/** A port that nobody listens on now. Kafka cannot tell which one it got when it is given 0. */
-function freePort(): Promise<number> {
+/** As kcat is told: all brokers are known, and no replica of the topics lags. */
+async function isWhole(bootstrap: string, count: number, topics: readonly string[]): Promise<boolean> {
+  for (const topic of topics) {
+    const {code, stdout} = await run('kcat', ['-b', bootstrap, '-L', '-J', '-t', topic])
+    if (code !== 0) return false
+    const found = JSON.parse(stdout)
+    const partitions: {isrs: object[]}[] = found.topics.flatMap(({partitions}: {partitions: object[]}) => partitions)
+    if (found.brokers.length < count || partitions.some(({isrs}) => isrs.length < count)) return false
+  }
+  return true
+}
+
+/** Ports that nobody listens on now, no two alike. Kafka cannot tell which one it got when it is given 0. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(Array.from({length: count}, listening))
+  const ports = servers.map((server) => (server.address() as AddressInfo).port)
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
+  return ports
+}
+
+function listening(): Promise<Server> {
   return new Promise((resolve, reject) => {
     const server = createServer()
     server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
-    })
+    server.listen(0, '127.0.0.1', () => resolve(server))
   })
 }
