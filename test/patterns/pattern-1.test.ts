@@ -12,6 +12,8 @@ import {type Deployment, startWorld, type World} from './world.js'
 
 const FULL = process.env['SKK_FULL'] !== undefined
 const REQUESTS = FULL ? 1000 : 100
+/** Between two deaths of brokers. */
+const SOME_REQUESTS = FULL ? 500 : 100
 /** Instances of the function at once: each is a process of its own. */
 const INSTANCES = 8
 const KEYS = 20
@@ -212,18 +214,18 @@ describe('pattern-1, when brokers die', () => {
     }
     const attack = async () => {
       try {
-        await untilMore(REQUESTS)
+        await untilMore(SOME_REQUESTS)
         const leader = await leaderOf(bootstrap, 'killed', 0)
         await cluster.killNode(leader)
         expect(await leaderOf(bootstrap, 'killed', 0)).not.toBe(leader)
-        await untilMore(REQUESTS)
+        await untilMore(SOME_REQUESTS)
         await cluster.reviveNode(leader)
-        await untilMore(REQUESTS)
+        await untilMore(SOME_REQUESTS)
         const ofOne = failed()
         for (const node of cluster.nodeIds) await cluster.killNode(node)
         await eventually(async () => failed() > ofOne, PATIENCE_MS)
         for (const node of cluster.nodeIds) await cluster.reviveNode(node)
-        await untilMore(REQUESTS)
+        await untilMore(SOME_REQUESTS)
         process.stderr.write(
           `pattern-1: ${said.length} requests, ${ofOne} failed with one broker, ${failed() - ofOne} without any\n`,
         )
