@@ -28,6 +28,13 @@ export async function installPostgres(): Promise<string> {
   return (await found()).stdout.trim()
 }
 
+/** The `bin` folder of RabbitMQ's own programs, which Debian wraps so that only its own user may run them. */
+export async function installRabbitmq(): Promise<string> {
+  const bin = '/usr/lib/rabbitmq/bin'
+  if (!existsSync(bin)) await debian('rabbitmq-server')
+  return bin
+}
+
 /** A folder of jars: the tools and clients of that Kafka, with AWS's IAM login module. */
 export const installKafka = (version: KafkaVersion): Promise<string> =>
   installJars(`java-${version}`, join(HERE, 'java', version, 'pom.xml'))

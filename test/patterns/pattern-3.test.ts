@@ -1,20 +1,34 @@
 import {randomBytes} from 'node:crypto'
+import {setTimeout as sleep} from 'node:timers/promises'
 
 import {afterAll, beforeAll, describe, expect, it, onTestFinished} from 'vitest'
 
+import {eventually} from '../engines/processes.js'
+import {makeProject, type Project} from '../templates/projects.js'
 import {makeQueue, type Sent, startSqs} from './queue.js'
-import {type Deployment, type Envelope, startWorld, type World} from './world.js'
+import {type Channel, type Delivery, type Rabbitmq, startRabbitmq} from './rabbitmq.js'
+import {type Deployment, type Envelope, startMoto, startWorld, type World} from './world.js'
 
 const MESSAGES = process.env['SKK_FULL'] ? 10_000 : 1000
 const PARTITIONS = 4
+const PATIENCE_MS = 180_000
 
 let world: World
 let sqs: Awaited<ReturnType<typeof startSqs>>
+let moto: Awaited<ReturnType<typeof startMoto>>
+let driver: Project
+let rabbitmq: Rabbitmq
 beforeAll(async () => {
   world = await startWorld()
   sqs = await startSqs()
+  moto = await startMoto()
+  driver = await makeProject('pattern-3')
+  rabbitmq = await startRabbitmq(driver.dir)
 })
 afterAll(async () => {
+  await rabbitmq?.stop()
+  await driver?.remove()
+  await moto?.stop()
   await sqs?.stop()
   await world?.stop()
 })
@@ -41,6 +55,18 @@ function multiset(values: readonly Buffer[]): Map<string, number> {
   const counts = new Map<string, number>()
   for (const value of values.map((one) => one.toString('base64')).sort()) counts.set(value, (counts.get(value) ?? 0) + 1)
   return counts
+}
+
+const asEnvelope = (value: Buffer | null, index: number) => ({
+  key: `k${index % 50}`,
+  value: value && {base64: value.toString('base64')},
+  headers: [['trace', String(index)]],
+})
+
+/** One record for each, as envelopes. */
+async function produce(topic: string, records: readonly object[]): Promise<void> {
+  const input = records.map((record) => `${JSON.stringify(record)}\n`).join('')
+  await world.skk(['produce', topic, '--format', 'records'], {input})
 }
 
 /** How fast it was, for those who watch. */
@@ -144,3 +170,259 @@ describe('pattern-3 from SQS to Kafka', () => {
     expect(await deployed.log()).toContain('will come again')
   })
 })
+
+describe('pattern-3 from Kafka to SQS', () => {
+  /** The pattern between a topic and a queue of its name. */
+  async function pattern({name, environment = {}, set = {}}: Deployment, {fifo = false} = {}) {
+    const deadLetters = await makeQueue(sqs.url, `${name}-dead-letters`)
+    const queue = await makeQueue(sqs.url, `${name}${fifo ? '.fifo' : ''}`, {VisibilityTimeout: '360'})
+    await fetch(`${moto.url}/${name}`, {method: 'PUT'})
+    const deployed = await world.deployed('pattern-3', {
+      name,
+      partitions: PARTITIONS,
+      set: {from: 'kafka', to: 'sqs', ...set},
+      environment: {
+        QUEUE_URL: queue.url,
+        DLQ_URL: deadLetters.url,
+        LARGE_BUCKET: name,
+        AWS_ENDPOINT_URL_S3: moto.url,
+        ...environment,
+      },
+    })
+    onTestFinished(() => deployed.remove())
+    /** Reads the queue until so many are there. */
+    const messages = async (count: number) => {
+      const all: Awaited<ReturnType<typeof queue.drain>> = []
+      await eventually(async () => all.push(...(await queue.drain())) >= count, PATIENCE_MS)
+      return all
+    }
+    return {queue, deadLetters, deployed, messages}
+  }
+
+  const attribute = ({MessageAttributes = {}}: {MessageAttributes?: Sent['attributes']}, name: string) =>
+    MessageAttributes[name]?.StringValue
+
+  it(`sends the bytes of ${MESSAGES} records and where they come from`, async () => {
+    const {messages, deadLetters} = await pattern({name: 'topic-many'})
+    const values = [...payloads(MESSAGES - 1), null]
+    const started = performance.now()
+    await produce('topic-many', values.map(asEnvelope))
+
+    const sent = await messages(MESSAGES)
+    report('kafka to sqs', MESSAGES, started)
+
+    const decoded = sent.map((message) => {
+      const encoding = attribute(message, 'skk.encoding')
+      if (encoding === 'tombstone') return Buffer.from('tombstone')
+      return encoding === 'empty' ? Buffer.alloc(0) : Buffer.from(message.Body, encoding === 'base64' ? 'base64' : 'utf8')
+    })
+    expect(multiset(decoded)).toEqual(multiset(values.map((value) => value ?? Buffer.from('tombstone'))))
+    const records = await world.records('topic-many')
+    const ids = records.map(({partition, offset}) => `topic-many-${partition}-${offset}`)
+    expect(sent.map((message) => attribute(message, 'kafka.id')).sort()).toEqual(ids.sort())
+    expect(await deadLetters.drain()).toEqual([])
+  })
+
+  it('puts 3 poison of 100 aside with the reason, whole', async () => {
+    const {messages, deadLetters} = await pattern({name: 'topic-poison', set: {format: 'json'}})
+    const poison = [Buffer.from('no json'), Buffer.from([0xff, 0]), Buffer.alloc(0)]
+    const good = Array.from({length: 97}, (_, n) => Buffer.from(JSON.stringify({n})))
+    const values = [...good.slice(0, 50), ...poison, ...good.slice(50)]
+
+    await produce('topic-poison', values.map(asEnvelope))
+
+    const sent = await messages(97)
+    expect(sent.map(({Body}) => Body).sort()).toEqual(good.map(String).sort())
+    const letters = (await deadLetters.drain()).map(({Body}) => JSON.parse(Body))
+    expect(letters.map(({value}) => value).sort()).toEqual(poison.map((value) => value.toString('base64')).sort())
+    expect(letters.map(({error}) => error.message)).toEqual(Array(3).fill('the value is not JSON'))
+  })
+
+  it('keeps the order of each key in a queue that has one', async () => {
+    const {messages} = await pattern({name: 'topic-keys', set: {fifo: 'true'}}, {fifo: true})
+    const keys = ['a', 'b', 'c', 'd', 'e']
+    const numbers = Array.from({length: 200}, (_, n) => n)
+
+    await produce(
+      'topic-keys',
+      numbers.map((n) => ({key: keys[n % keys.length], value: String(n)})),
+    )
+
+    const sent = await messages(numbers.length)
+    for (const [index, key] of keys.entries()) {
+      const own = sent.filter((message) => attribute(message, 'kafka.key') === key).map(({Body}) => Number(Body))
+      expect(own).toEqual(numbers.filter((n) => n % keys.length === index))
+    }
+  })
+
+  it('keeps what is larger than a message in the bucket', async () => {
+    const {messages} = await pattern({name: 'topic-large'})
+    const large = Buffer.concat([Buffer.from([0xff]), randomBytes(900_000)])
+
+    await produce('topic-large', [asEnvelope(large, 1)])
+
+    const [message] = await messages(1)
+    const {stored} = JSON.parse(message!.Body)
+    const kept = await (await fetch(`${moto.url}/${stored.bucket}/${stored.key}`, {headers: signedForS3})).json()
+    expect(Buffer.from(kept.value, 'base64').equals(large)).toBe(true)
+  })
+})
+
+describe('pattern-3 from RabbitMQ to Kafka', () => {
+  /** The pattern between a queue and a topic of its name, with what Lambda's poller does. */
+  async function pattern({name, environment = {}, set = {}}: Deployment) {
+    await world.skk(['topics', 'create', name, '--partitions', String(PARTITIONS)])
+    const deadLetters = await makeQueue(sqs.url, `${name}-dead-letters`)
+    const deployed = await world.callable('pattern-3', {
+      name,
+      set: {from: 'rabbitmq', topic: name, queue: name, ...set},
+      environment: {SKK_BROKERS: world.bootstrap, DLQ_URL: deadLetters.url, ...environment},
+    })
+    onTestFinished(() => deployed.remove())
+    const invoke = (batch: readonly Delivery[]) => world.invoke(name, eventOf(name, batch))
+    return {deadLetters, deployed, invoke}
+  }
+
+  /** Publishes messages that outlive the node, and waits until it has them. */
+  async function publish(queue: string, messages: readonly {content: Buffer; properties?: object}[]): Promise<void> {
+    const connection = await rabbitmq.connect()
+    const channel = await connection.createConfirmChannel()
+    await channel.assertQueue(queue, {durable: true})
+    for (const {content, properties} of messages) channel.publish('', queue, content, {persistent: true, ...properties})
+    await channel.waitForConfirms()
+    await connection.close()
+  }
+
+  /**
+   * What Lambda's poller does: batches of up to a hundred go to `invoke` and are acknowledged after it, or come again when it fails. A
+   * lost connection is made again. Returns when nothing is left, how many deliveries were second ones.
+   */
+  async function poll(queue: string, invoke: (batch: readonly Delivery[]) => Promise<unknown>): Promise<number> {
+    let redelivered = 0
+    for (;;) {
+      try {
+        const connection = await rabbitmq.connect()
+        const channel = await connection.createConfirmChannel()
+        channel.on('error', () => {})
+        for (;;) {
+          const batch = await batchOf(channel, queue)
+          if (batch.length === 0) {
+            await connection.close()
+            return redelivered
+          }
+          redelivered += batch.filter(({fields}) => fields.redelivered).length
+          const done = await invoke(batch).then(
+            () => true,
+            () => false,
+          )
+          if (done) channel.ack(batch.at(-1)!, true)
+          else channel.nackAll()
+        }
+      } catch {
+        // The node is away, or was: whatever was not acknowledged is there again when it is back.
+        await sleep(100)
+      }
+    }
+  }
+
+  async function batchOf(channel: Channel, queue: string): Promise<Delivery[]> {
+    const batch: Delivery[] = []
+    while (batch.length < 100) {
+      const delivery = await channel.get(queue, {})
+      if (delivery === false) break
+      batch.push(delivery)
+    }
+    return batch
+  }
+
+  it(`stores the bytes of ${MESSAGES} messages and their ids`, async () => {
+    const {deadLetters, invoke} = await pattern({name: 'rabbit-many'})
+    const values = payloads(MESSAGES)
+    const headers = {trace: 'ä', attempt: 7}
+    await publish(
+      'rabbit-many',
+      values.map((content, index) => ({content, properties: {messageId: `m-${index}`, headers}})),
+    )
+
+    const started = performance.now()
+    await poll('rabbit-many', invoke)
+    report('rabbitmq to kafka', MESSAGES, started)
+
+    const records = await world.records('rabbit-many')
+    expect(multiset(records.map(({value}) => bytesOf(value)))).toEqual(multiset(values))
+    for (const record of records) {
+      const index = Number(String(header(record, 'amqp.messageId')).slice(2))
+      expect(bytesOf(record.value)).toEqual(values[index])
+      expect([header(record, 'trace'), header(record, 'attempt')]).toEqual(['ä', '7'])
+    }
+    expect(await deadLetters.drain()).toEqual([])
+  })
+
+  it('puts 3 poison of 100 aside with the reason, whole', async () => {
+    const {deadLetters, invoke} = await pattern({name: 'rabbit-poison', set: {format: 'json', 'key-from': 'json:n'}})
+    const poison = [Buffer.from('no json'), Buffer.from([0xff, 0]), Buffer.from('{"n":{}}')]
+    const good = Array.from({length: 97}, (_, n) => Buffer.from(JSON.stringify({n})))
+    const contents = [...good.slice(0, 50), ...poison, ...good.slice(50)]
+    await publish(
+      'rabbit-poison',
+      contents.map((content) => ({content})),
+    )
+
+    await poll('rabbit-poison', invoke)
+
+    const records = await world.records('rabbit-poison')
+    expect(records.map(({value}) => String(value)).sort()).toEqual(good.map(String).sort())
+    for (const {key, value} of records) expect(key).toBe(String(JSON.parse(String(value)).n))
+    const letters = (await deadLetters.drain()).map(({Body}) => JSON.parse(Body))
+    expect(letters.map(({data}) => data).sort()).toEqual(poison.map((content) => content.toString('base64')).sort())
+    expect(letters.map(({error}) => error.message).sort()).toEqual([
+      'the message is not JSON',
+      'the message is not JSON',
+      'what the message has as its key is no text',
+    ])
+  })
+
+  it('loses nothing when RabbitMQ is restarted between the storing of a batch and its acknowledgement', async () => {
+    const {invoke} = await pattern({name: 'rabbit-restart'})
+    const contents = Array.from({length: 300}, (_, n) => Buffer.from(String(n)))
+    await publish(
+      'rabbit-restart',
+      contents.map((content, n) => ({content, properties: {messageId: `m-${n}`}})),
+    )
+    let calls = 0
+    const restarting = async (batch: readonly Delivery[]) => {
+      await invoke(batch)
+      calls++
+      if (calls !== 2) return
+      await rabbitmq.kill()
+      await rabbitmq.start()
+    }
+
+    const redelivered = await poll('rabbit-restart', restarting)
+
+    const records = await world.records('rabbit-restart')
+    expect([...new Set(records.map(({value}) => String(value)))].sort()).toEqual(contents.map(String).sort())
+    // The second batch was stored and not acknowledged; which acknowledgements of the first had reached the disk nobody knows.
+    expect(redelivered).toBeGreaterThanOrEqual(100)
+    expect(records.length).toBeGreaterThanOrEqual(contents.length + 100)
+    expect(records.length).toBeLessThanOrEqual(contents.length + redelivered)
+    for (const record of records) expect(header(record, 'amqp.messageId')).toBe(`m-${record.value}`)
+  })
+})
+
+/** An event of Amazon MQ (docs.aws.amazon.com/lambda/latest/dg/with-mq.html). */
+function eventOf(queue: string, batch: readonly Delivery[]) {
+  const messages = batch.map(({content, fields, properties: {headers = {}, ...properties}}) => ({
+    basicProperties: {...properties, headers: Object.fromEntries(Object.entries(headers).map(inEvent)), bodySize: content.length},
+    redelivered: fields.redelivered,
+    data: content.toString('base64'),
+  }))
+  return {eventSource: 'aws:rmq', rmqMessagesByQueue: {[`${queue}::/`]: messages}}
+}
+
+const inEvent = ([name, value]: [string, unknown]) => [name, typeof value === 'string' ? {bytes: [...Buffer.from(value)]} : value]
+
+/** moto gives what is not public to whoever has signed, with whatever. */
+const signedForS3 = {
+  authorization: 'AWS4-HMAC-SHA256 Credential=test/20261120/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=none',
+}

@@ -1,12 +1,12 @@
 /** A PostgreSQL server of its own, from Debian's packages, in a temporary directory on a free port. */
 import {chown, mkdtemp, rm} from 'node:fs/promises'
 import {createRequire} from 'node:module'
-import {createServer} from 'node:net'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 
 import {installPostgres} from '../engines/install.js'
 import {end, eventually, expectSuccess, start} from '../engines/processes.js'
+import {freePort} from './free-port.js'
 
 export type Postgres = {
   port: number
@@ -77,13 +77,4 @@ async function otherUser(): Promise<User | undefined> {
 function asUser(user: User | undefined, command: string, args: string[]): [string, string[]] {
   if (!user) return [command, args]
   return ['setpriv', ['--reuid', String(user.uid), '--regid', String(user.gid), '--clear-groups', command, ...args]]
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const {port} = probe.address() as {port: number}
-      probe.close(() => resolve(port))
-    })
-  })
 }

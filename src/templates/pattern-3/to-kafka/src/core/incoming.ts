@@ -11,8 +11,8 @@ export class PoisonError extends Error {
 
 /** A message of a broker, whichever it is. */
 export type Incoming = {
-  /** By which its sender or its broker knows it. */
-  id: string
+  /** By which its sender or its broker knows it, if anybody does. */
+  id: string | undefined
   /** What has to stay in order with each other, where the broker has such a thing. */
   group: string | undefined
   /** Null is a tombstone. */
