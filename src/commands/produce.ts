@@ -65,6 +65,7 @@ Each line is a record, byte for byte. Every record that was read ends as acked, 
       deliveryTimeoutMs: this.flags['delivery-timeout'],
       dryRun: this.flags['dry-run'],
       repeat: this.flags.repeat,
+      partition: this.flags.partition ?? null,
       idHeader: this.flags['id-header'] ?? null,
       limit: this.flags.limit ?? Number.POSITIVE_INFINITY,
       rate: this.flags.rate ?? null,
@@ -110,7 +111,7 @@ Each line is a record, byte for byte. Every record that was read ends as acked, 
           onProgress: (state) => progress.update(progressLine(state), state.bytesRead, state.totalBytes ?? undefined),
         },
       ).finally(() => progress.stop())
-      return {report, failure: failureOf(report, kafka, attempts)}
+      return {report, failure: failureOf(report, kafka, attempts, options)}
     })
     this.onStop(() => {
       stop.abort()

@@ -199,6 +199,24 @@ describe('produce', () => {
     expect(stderr).toContain('3 read = 2 acked + 1 rejected + 0 unknown + 0 unsent')
   })
 
+  it('to a partition that does not exist is exit 3, whatever the lines are', async () => {
+    const name = await topic({partitions: 3})
+
+    const {code, stderr} = await run(`produce ${name} --partition 7 --on-error skip`, {input: 'a\n'})
+
+    expect([code, stderr]).toEqual([3, expect.stringContaining(`error: topic "${name}" has no partition 7; it has 3`)])
+  })
+
+  it('tells a bad line on a dry run without a word of what is written', async () => {
+    const name = await topic()
+
+    const {code, stderr} = await run(`produce ${name} --dry-run --key-separator :`, {input: 'a:1\nb\n'})
+
+    expect(code).toBe(9)
+    expect(stderr).toContain('hint:  Nothing was sent; add `--on-error skip --rejects FILE`')
+    expect(stderr).not.toContain('written')
+  })
+
   it('to a topic that does not exist is exit 3', async () => {
     expect(await run('produce nowhere', {input: 'a\n'})).toMatchObject({code: 3})
   })

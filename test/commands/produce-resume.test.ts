@@ -277,6 +277,33 @@ describe('a token', () => {
     ])
   })
 
+  it('of a run that has sent nothing is not left to stand in the way of the next', async () => {
+    const name = await topic()
+    const path = await file('a\n')
+
+    const refused = await run(`produce ${name} --file ${path} --report ${home.directory}/missing/report`)
+    const again = await run(`produce ${name} --file ${path}`)
+
+    expect(refused.code).toBe(9)
+    expect(again.code).toBe(0)
+    expect((await recordsOf(local, name)).flat()).toHaveLength(1)
+  })
+
+  it('lets a run go on whose report could not be written', async () => {
+    const name = await topic()
+    const path = await file('a\nb\n')
+
+    const full = await run(`produce ${name} --file ${path} --report /dev/full`)
+    const resumed = await run(`produce ${name} --file ${path} --report ${path}.report --resume`)
+
+    expect([full.code, closing(full)]).toEqual([9, '2 read = 2 acked + 0 rejected + 0 unknown + 0 unsent'])
+    expect(full.stderr).toContain('error: cannot write "/dev/full"')
+    expect(full.stderr).toContain('resume: skk produce')
+    expect(resumed.code).toBe(0)
+    expect((await readFile(`${path}.report`, 'utf8')).split('\n')).toHaveLength(3)
+    expect((await recordsOf(local, name)).flat()).toHaveLength(2)
+  })
+
   it('names the command that goes on', async () => {
     const name = await topic()
     const path = await file('a:1\nb\n')

@@ -33,6 +33,7 @@ export const produceFile = (
         inputs: await sources([file]),
         read: linesOf(lineParser(format)),
         lineOf: lineOf(format),
+        partition: null,
         keyed,
         compression,
         acks: 'all',

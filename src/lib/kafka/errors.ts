@@ -92,6 +92,14 @@ export function topicNotFound(
   })
 }
 
+/** Exit 3 for partitions that a topic of so many does not have. */
+export const partitionNotFound = (topic: string, missing: readonly number[], count: number): SkkError =>
+  new SkkError(`topic "${topic}" has no partition ${missing.join(', ')}; it has ${count}`, {
+    code: 'PARTITION_NOT_FOUND',
+    exit: 'notFound',
+    hint: `See them with \`skk topics describe ${topic}\`.`,
+  })
+
 const alreadyExists = (topic: string, cause: BrokerError): SkkError =>
   new SkkError(`topic "${topic}" already exists`, {
     code: 'TOPIC_ALREADY_EXISTS',

@@ -44,6 +44,7 @@ export async function produceText(
       read: linesOf(parse),
       lineOf: lineOf(plainLines),
       repeat: 1,
+      partition: null,
       keyed: false,
       random: () => 0,
       compression: 'none',

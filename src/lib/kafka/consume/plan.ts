@@ -2,6 +2,7 @@ import {SkkError} from '../../errors.js'
 import {check} from '../broker-error.js'
 import type {Cluster} from '../cluster.js'
 import {noLeader, throughElections} from '../elections.js'
+import {partitionNotFound} from '../errors.js'
 import {EARLIEST, LATEST} from '../requests/list-offsets.js'
 import {offsetsAt, requireTopic} from '../topics.js'
 import {beyondEnd, type Gap, gapOf} from './gap.js'
@@ -87,13 +88,7 @@ function present(position: number, {partition, earliest}: Bounds, {topic, onGap}
 
 function choose<P extends {partition: number; leader: number}>(existing: readonly P[], {topic, partitions}: PlanOptions): P[] {
   const missing = (partitions ?? []).filter((wanted) => !existing.some(({partition}) => partition === wanted))
-  if (missing.length > 0) {
-    throw new SkkError(`topic "${topic}" has no partition ${missing.join(', ')}; it has ${existing.length}`, {
-      code: 'PARTITION_NOT_FOUND',
-      exit: 'notFound',
-      hint: `See them with \`skk topics describe ${topic}\`.`,
-    })
-  }
+  if (missing.length > 0) throw partitionNotFound(topic, missing, existing.length)
   const chosen = existing.filter(({partition}) => partitions === null || partitions.includes(partition))
   const leaderless = chosen.find(({leader}) => leader < 0)
   if (leaderless) throw noLeader(topic, leaderless.partition, 'Try again in a moment, or read the others with `--partition`.')

@@ -113,6 +113,11 @@ export class Journal {
     }
   }
 
+  /** Whether nothing was sent, so that a later run has nothing to go on with. */
+  get isEmpty(): boolean {
+    return this.next === 0
+  }
+
   /** Writes down a batch and returns its number. It may be sent afterwards; throws SkkError (local I/O) if it may not. */
   sending(sent: SentBatch): number {
     const batch = this.next++

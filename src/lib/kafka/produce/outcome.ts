@@ -29,6 +29,7 @@ export function failureOf(
   {unknown, badLine, failure, rejected, resumable}: ProduceReport,
   kafka: KafkaTarget,
   attempts: Parameters<typeof asSkkError>[2],
+  {dryRun}: {dryRun: boolean},
 ): SkkError | null {
   if (unknown > 0) {
     return new SkkError(`${unknown} records may or may not have been written`, {
@@ -45,7 +46,7 @@ export function failureOf(
     return new SkkError(`line ${line} of "${source}"${offset === null ? '' : `, byte ${offset}`}: ${reason}`, {
       code: 'BAD_LINE',
       exit: 'localIo',
-      hint: `All records before it are written; add \`--on-error skip --rejects FILE\` to go on past such lines and keep them${tooLarge ? `, or ${RAISE_LIMIT}` : ''}.`,
+      hint: `${dryRun ? 'Nothing was sent' : 'All records before it are written'}; add \`--on-error skip --rejects FILE\` to go on past such lines and keep them${tooLarge ? `, or ${RAISE_LIMIT}` : ''}.`,
     })
   }
   if (failure !== null && failure !== undefined) return asSkkError(failure, kafka, attempts)
@@ -53,6 +54,6 @@ export function failureOf(
   return new SkkError(rejected === 1 ? 'one record was rejected' : `${rejected} records were rejected`, {
     code: 'REJECTED',
     exit: 'partial',
-    hint: `All others are written; if they were too large, ${RAISE_LIMIT}.`,
+    hint: `${dryRun ? 'Nothing was sent' : 'All others are written'}; if they were too large, ${RAISE_LIMIT}.`,
   })
 }

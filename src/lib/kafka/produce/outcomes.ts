@@ -91,13 +91,13 @@ export class Outcomes {
     })
   }
 
-  /** Everything has its outcome but `unsent`. Throws SkkError when a file could not be written in full. */
-  close(unsent: Iterable<Batch>): void {
+  /** Everything has its outcome but `unsent`. Returns why a file could not be written in full, null if all were. */
+  close(unsent: Iterable<Batch>): SkkError | null {
     this.guarded(() => {
       for (const batch of unsent) this.report?.delivered({kind: 'unsent', batch, error: undefined}, -1)
     })
     for (const file of [this.report, this.rejects]) this.guarded(() => file?.close())
-    if (this.failure) throw this.failure
+    return this.failure ?? null
   }
 
   private guarded(work: () => void): void {

@@ -3,6 +3,7 @@ import type {Compression} from '../../records/compression.js'
 import {check} from '../broker-error.js'
 import {anyBroker, type Cluster} from '../cluster.js'
 import {noLeader, throughElections} from '../elections.js'
+import {partitionNotFound} from '../errors.js'
 import {PREPARE_MS, patiently} from '../patience.js'
 import {LATEST} from '../requests/list-offsets.js'
 import {metadata, type TopicMetadata} from '../requests/metadata.js'
@@ -44,6 +45,8 @@ export type ProduceOptions = OutcomeOptions & {
   read: ReadInputs
   /** How many times the inputs are read. */
   repeat: number
+  /** The partition of every record, so that it has to exist; null for what keys, records and rotation choose. */
+  partition: number | null
   /** Whether the records have keys: many partitions are then written at once. */
   keyed: boolean
   compression: Compression
@@ -105,6 +108,8 @@ export async function produceRecords(cluster: Cluster, options: ProduceOptions, 
   const {topic, deliveryTimeoutMs, random = Math.random} = options
   const destination = await patiently(cluster, Math.min(PREPARE_MS, deliveryTimeoutMs), () => prepare(cluster, topic))
   const partitions = destination.lanes.length
+  if (options.partition !== null && options.partition >= partitions)
+    throw partitionNotFound(topic, [options.partition], partitions)
   const firstPartition = Math.floor(random() * partitions)
   if (options.dryRun || options.token === null) return run(cluster, {...options, firstPartition}, events, destination, null)
   const to = {topic, clusterId: destination.clusterId, partitions, firstPartition}
@@ -114,7 +119,7 @@ export async function produceRecords(cluster: Cluster, options: ProduceOptions, 
     if (done) return nothingToDo(destination)
     const report = await run(cluster, {...options, firstPartition: token.firstPartition}, events, destination, token)
     done = isDone(report, options.signal)
-    return {...report, resumable: !done}
+    return {...report, resumable: !done && !token.journal.isEmpty}
   } finally {
     token.close(done)
   }
@@ -189,12 +194,12 @@ async function run(
   await drained(producer, signal)
   clearInterval(telling)
   await compressor.close()
-  outcomes.close(producer.left())
+  const unwritten = outcomes.close(producer.left())
   return {
     ...outcomes.ledger.counts(),
     rejections: outcomes.ledger.rejections,
     badLine: badLine ?? (options.onBadLine === 'stop' ? outcomes.refused : null),
-    failure: producer.failure ?? failure,
+    failure: producer.failure ?? failure ?? unwritten,
     partitions: outcomes.partitions,
     idempotent,
     throttledMs: outcomes.throttledMs,

@@ -46,7 +46,7 @@ export type Token = {
   firstPartition: number
   journal: Journal
   journalPath: string
-  /** Lets go of the token; once `done`, it says so, and the journal is not needed any more. */
+  /** Lets go of the token. Once `done`, it says so, and the journal is not needed any more; where nothing was sent, neither is. */
   close(done: boolean): void
 }
 
@@ -104,8 +104,9 @@ async function openLocked(
     close(done) {
       try {
         journal?.close()
-        if (!done || journal === null) return
-        write(path, {...content, state: 'done'})
+        if (journal === null || !(done || journal.isEmpty)) return
+        if (done) write(path, {...content, state: 'done'})
+        else rmSync(path, {force: true})
         rmSync(journalPath, {force: true})
       } finally {
         release()
