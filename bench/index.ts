@@ -8,18 +8,29 @@
  *   most of the time.
  * - librdkafka's mock cluster (src/rdkafka_mock.c), the fastest broker that a laptop has: C, in memory, keeps the last
  *   megabytes of a partition. In a process of its own, through confluent-kafka-python.
- * - Apache Kafka 3.9 (KRaft, one node, default heap): github.com/apache/kafka.
+ * - Apache Kafka 3.9 (KRaft, one node, 512 MB of heap, the quick compiler only): github.com/apache/kafka. Its own
+ *   kafka-producer-perf-test and kafka-console-consumer run as they are shipped, but for a heap of 512 MB; the first takes its records at
+ *   random from the first 100,000 lines of the file, which it holds in memory.
+ * - kafkajs 2.2.4 (github.com/tulios/kafkajs) as a program would use it: kafkajs-send.js.
  * - `node -e 0`: what any Node program costs at least.
  *
- * `consume` and `produce` are skk's own: SKK_BENCH_ROUNDS (7) rounds over SKK_BENCH_MILLIONS (5) of records, and over one million
- * without a goal, where start-up is a third. kcat -J and -f write less than the envelope and the template hold. The goals of `produce`
+ * `consume` and `produce` are skk's own, beside kcat: SKK_BENCH_ROUNDS (7) rounds over SKK_BENCH_MILLIONS (5) of records, and over one
+ * million without a goal, where start-up is a third. kcat -J and -f write less than the envelope and the template hold. The goals of `produce`
  * are those of its table in produce.ts; `consume` at most as long as kcat, with --json 0.7 times as long, in at most 200 MB.
+ *
+ * `others` puts skk beside Kafka's tools, kafkajs and the time that MSK Serverless's quota of 5 MB/s for each partition would set;
+ * `features` says what token, journal and idempotence cost, by leaving them out; `memory` compares the peaks of ten million records and
+ * of one, which should be alike. The first two have no goals; the third has those of `produce` and `consume`. SKK_BENCH_DIVIDE=100
+ * and SKK_BENCH_ROUNDS=1 try in minutes that all of it runs; the ratios mean nothing then.
  *
  * Goals of the others: producing at most 2.5 times the mock in at most 200 MB, consuming at most 2 times Kafka, Metadata at most 500 ms
  * after `local start`; on Node 20 `--version` at most 2.5 and `topics list` at most 4.5 times bare Node.
  */
 import {consume} from './consume.js'
 import {consuming} from './consuming.js'
+import {features} from './features.js'
+import {memory} from './memory.js'
+import {others} from './others.js'
 import {produce} from './produce.js'
 import {producing} from './producing.js'
 import type {Figure} from './rounds.js'
@@ -30,6 +41,9 @@ const all: Record<string, () => Promise<Figure[]> | AsyncGenerator<Figure>> = {
   produce,
   consuming,
   consume,
+  others,
+  features,
+  memory,
   local: localStart,
   startup: startUp,
 }

@@ -1,22 +1,16 @@
-import {spawn} from 'node:child_process'
-import {join} from 'node:path'
-
-import {installKcat, installNode, installPython} from '../test/engines/install.js'
+import {installKcat, installNode} from '../test/engines/install.js'
 import {emptyHome} from '../test/engines/skk.js'
+import {startBrokers, type Target} from './brokers.js'
 import {envelope, type Input, inputOf, keyValue, kilobyte, order} from './lines.js'
-import {alternate, type Figure, firstLine, NODE, type Run, ratio, timedRun} from './rounds.js'
-import {CLI, startStack} from './stack.js'
+import {alternate, divided, type Figure, NODE, type Run, ratio, rounds, timedRun} from './rounds.js'
+import {CLI} from './stack.js'
 
-const ROUNDS = 7
 const PEAK_GOAL_MIB = 110
-const TOPIC = 'orders'
-
-/** Where both produce to: librdkafka's mock cluster, or `skk local`. */
-type Target = {mock: {brokers: number; roundTripMs: number}} | {local: {partitions: number}}
 
 type Row = {what: string; goal: number | null; input: Input; target: Target; kcat?: readonly string[]; skk?: readonly string[]}
 
 const MOCK: Target = {mock: {brokers: 3, roundTripMs: 0}}
+const KAFKA: Target = {kafka: {partitions: 4}}
 const slow = (brokers: number): Target => ({mock: {brokers, roundTripMs: 10}})
 const ORDERS: Input = {line: order, lines: 5_000_000}
 const KEYED: Input = {line: keyValue, lines: 5_000_000}
@@ -27,9 +21,12 @@ const ROWS: readonly Row[] = [
   {what: 'lines', goal: 0.75, input: ORDERS, target: MOCK},
   {what: 'lines, only 1,000,000: start-up is a third', goal: null, input: {line: order, lines: 1_000_000}, target: MOCK},
   {what: 'lines, skk local', goal: 0.75, input: ORDERS, target: {local: {partitions: 4}}},
+  {what: 'lines, Apache Kafka', goal: 0.75, input: ORDERS, target: KAFKA},
   {what: 'lines, acks after 10 ms, 1 broker', goal: 1, input: ORDERS, target: slow(1), kcat: IDEMPOTENT},
   {what: 'lines, acks after 10 ms, 3 brokers', goal: 1, input: ORDERS, target: slow(3), kcat: IDEMPOTENT},
   {what: 'key:value, 4 partitions', goal: 1, input: KEYED, target: MOCK, ...MURMUR2},
+  {what: 'key:value, 4 partitions, skk local', goal: 1, input: KEYED, target: {local: {partitions: 4}}, ...MURMUR2},
+  {what: 'key:value, 4 partitions, Apache Kafka', goal: 1, input: KEYED, target: KAFKA, ...MURMUR2},
   {what: 'key:value, 200 partitions, skk local', goal: 0.8, input: KEYED, target: {local: {partitions: 200}}, ...MURMUR2},
   {what: 'key:value, 1,000 partitions, skk local', goal: 0.5, input: KEYED, target: {local: {partitions: 1_000}}, ...MURMUR2},
   {
@@ -40,6 +37,7 @@ const ROWS: readonly Row[] = [
     skk: ['--format', 'records'],
   },
   {what: 'lines of 1 KB', goal: 1.5, input: {line: kilobyte, lines: 1_000_000}, target: MOCK},
+  {what: 'lines of 1 KB, Apache Kafka', goal: 1.5, input: {line: kilobyte, lines: 1_000_000}, target: KAFKA},
   {what: 'lines, lz4', goal: 1, input: ORDERS, target: MOCK, kcat: ['-z', 'lz4'], skk: ['--compression', 'lz4']},
   {what: 'lines, zstd', goal: 1, input: ORDERS, target: MOCK, kcat: ['-z', 'zstd'], skk: ['--compression', 'zstd']},
 ]
@@ -56,21 +54,19 @@ export async function* produce(): AsyncGenerator<Figure> {
 }
 
 async function measured({what, goal, input, target, kcat = [], skk = []}: Row): Promise<Figure[]> {
-  const divide = Number(process.env['SKK_BENCH_DIVIDE'] ?? 1)
-  const rounds = Number(process.env['SKK_BENCH_ROUNDS'] ?? ROUNDS)
-  const file = await inputOf({...input, lines: Math.ceil(input.lines / divide)})
-  const {bootstrap, fresh, stop} = await started(target)
+  const file = await inputOf({...input, lines: divided(input.lines)})
+  const {bootstrap, fresh, stop} = await startBrokers(target)
   const home = await emptyHome()
   try {
     const byKcat = (): Promise<Run> =>
-      fresh(() => timedRun('kcat', ['-b', bootstrap, '-P', '-t', TOPIC, '-l', ...kcat, file.path]))
+      fresh((topic) => timedRun('kcat', ['-b', bootstrap, '-P', '-t', topic, '-l', ...kcat, file.path]))
     const bySkk = (node: string) => (): Promise<Run> => {
-      const args = ['produce', TOPIC, '--bootstrap', bootstrap, '--auth', 'none', '--file', file.path, '--restart', '--quiet']
-      return fresh(() => timedRun(node, [CLI, ...args, ...skk], home.env))
+      const args = ['--bootstrap', bootstrap, '--auth', 'none', '--file', file.path, '--restart', '--quiet', ...skk]
+      return fresh((topic) => timedRun(node, [CLI, 'produce', topic, ...args], home.env))
     }
     const nodes = [NODE, await installNode(24)]
     await byKcat()
-    const [yardstick = [], ...all] = await alternate(rounds, [byKcat, ...nodes.map(bySkk)])
+    const [yardstick = [], ...all] = await alternate(rounds(7), [byKcat, ...nodes.map(bySkk)])
     return all.map((runs, index) => {
       const name = `skk produce, ${what}, ${index === 0 ? 'this Node' : 'Node 24'}: skk / kcat`
       const walls = [runs, yardstick].map((some) => some.map(({wall}) => wall))
@@ -80,37 +76,5 @@ async function measured({what, goal, input, target, kcat = [], skk = []}: Row): 
     })
   } finally {
     await Promise.all([stop(), file.remove(), home.remove()])
-  }
-}
-
-type Started = {
-  bootstrap: string
-  /** Does it with an empty topic, where there would be no room for all of them. */
-  fresh<T>(work: () => Promise<T>): Promise<T>
-  stop(): Promise<void>
-}
-
-async function started(target: Target): Promise<Started> {
-  if ('local' in target) {
-    const local = await startStack()
-    return {
-      bootstrap: local.plaintextBootstrap,
-      async fresh(work) {
-        await local.createTopic(TOPIC, target.local.partitions)
-        return work().finally(() => local.deleteTopic(TOPIC))
-      },
-      stop: () => local.stop(),
-    }
-  }
-  const {brokers, roundTripMs} = target.mock
-  const python = join(await installPython(), 'python')
-  const script = join(import.meta.dirname, 'mock-cluster.py')
-  const mock = spawn(python, [script, String(brokers), String(roundTripMs)], {stdio: ['pipe', 'pipe', 'inherit']})
-  return {
-    bootstrap: await firstLine(mock),
-    fresh: (work) => work(),
-    async stop() {
-      mock.stdin.end()
-    },
   }
 }

@@ -8,6 +8,10 @@ export type Figure = {what: string; figure: string; goal: string; details: strin
 /** The Node that is measured unless it is said otherwise. */
 export const NODE = process.env['SKK_BENCH_NODE'] ?? process.execPath
 
+/** For a short look: how many rounds there are, unless SKK_BENCH_ROUNDS says so, and how many lines, of which SKK_BENCH_DIVIDE makes less. */
+export const rounds = (usual: number): number => Number(process.env['SKK_BENCH_ROUNDS'] ?? usual)
+export const divided = (lines: number): number => Math.ceil(lines / Number(process.env['SKK_BENCH_DIVIDE'] ?? 1))
+
 export const median = (values: readonly number[]): number => {
   const sorted = [...values].sort((a, b) => a - b)
   const middle = sorted.length >> 1

@@ -21,18 +21,25 @@ export async function startStack(): Promise<Stack> {
   const ports = ['--port', '0', '--plaintext-port', '0', '--http-port', '0']
   const child = start(NODE, [CLI, 'local', 'start', '--foreground', '--json', ...ports], {env: home.env})
   const {pid, plaintextBootstrap} = await firstJson(child)
-  const topics = async (...args: string[]): Promise<void> => {
-    await expectSuccess(NODE, [CLI, 'topics', ...args, '--bootstrap', plaintextBootstrap, '--auth', 'none'], {env: home.env})
-  }
   return {
     pid,
     plaintextBootstrap,
-    createTopic: (name, partitions = 4) => topics('create', name, '--partitions', String(partitions)),
-    deleteTopic: (name) => topics('delete', name, '--yes'),
+    ...topicsOf(plaintextBootstrap, home.env),
     async stop() {
       await end(child)
       await home.remove()
     },
+  }
+}
+
+/** Makes and deletes topics of brokers without authentication. */
+export function topicsOf(bootstrap: string, env: NodeJS.ProcessEnv = {}): Pick<Stack, 'createTopic' | 'deleteTopic'> {
+  const topics = async (...args: string[]): Promise<void> => {
+    await expectSuccess(NODE, [CLI, 'topics', ...args, '--bootstrap', bootstrap, '--auth', 'none'], {env})
+  }
+  return {
+    createTopic: (name, partitions = 4) => topics('create', name, '--partitions', String(partitions)),
+    deleteTopic: (name) => topics('delete', name, '--yes'),
   }
 }
 
