@@ -1,4 +1,3 @@
-import {SkkError} from '../../errors.js'
 import {check} from '../broker-error.js'
 import type {Cluster} from '../cluster.js'
 import {noLeader, throughElections} from '../elections.js'
