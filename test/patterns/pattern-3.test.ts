@@ -7,7 +7,7 @@ import {eventually} from '../engines/processes.js'
 import {makeProject, type Project} from '../templates/projects.js'
 import {makeQueue, type Sent, startSqs} from './queue.js'
 import {type Channel, type Delivery, type Rabbitmq, startRabbitmq} from './rabbitmq.js'
-import {type Deployment, type Envelope, startMoto, startWorld, type World} from './world.js'
+import {type Deployment, type Envelope, motoCall, startMoto, startWorld, type World} from './world.js'
 
 const MESSAGES = process.env['SKK_FULL'] ? 10_000 : 1000
 const PARTITIONS = 4
@@ -325,16 +325,6 @@ describe('pattern-3 from RabbitMQ to Kafka', () => {
     }
   }
 
-  async function batchOf(channel: Channel, queue: string): Promise<Delivery[]> {
-    const batch: Delivery[] = []
-    while (batch.length < 100) {
-      const delivery = await channel.get(queue, {})
-      if (delivery === false) break
-      batch.push(delivery)
-    }
-    return batch
-  }
-
   it(`stores the bytes of ${MESSAGES} messages and their ids`, async () => {
     const {deadLetters, invoke} = await pattern({name: 'rabbit-many'})
     const values = payloads(MESSAGES)
@@ -409,6 +399,134 @@ describe('pattern-3 from RabbitMQ to Kafka', () => {
     for (const record of records) expect(header(record, 'amqp.messageId')).toBe(`m-${record.value}`)
   })
 })
+
+describe('pattern-3 from Kafka to RabbitMQ', () => {
+  /** The pattern between a topic and a queue of its name, with a password from Secrets Manager. */
+  async function pattern({name, environment = {}, set = {}}: Deployment) {
+    const deadLetters = await makeQueue(sqs.url, `${name}-dead-letters`)
+    const SecretString = JSON.stringify({username: 'guest', password: 'guest'})
+    await motoCall(moto.url, 'secretsmanager', 'CreateSecret', {Name: `${name}-broker`, SecretString})
+    await withChannel((channel) => channel.assertQueue(name, {durable: true}))
+    const deployed = await world.deployed('pattern-3', {
+      name,
+      partitions: PARTITIONS,
+      set: {from: 'kafka', to: 'rabbitmq', queue: name, ...set},
+      environment: {
+        DLQ_URL: deadLetters.url,
+        AMQP_PORT: String(rabbitmq.port),
+        AMQP_AUTH: 'secret',
+        AMQP_SECRET_ID: `${name}-broker`,
+        AWS_ENDPOINT_URL_SECRETS_MANAGER: moto.url,
+        ...environment,
+      },
+    })
+    onTestFinished(() => deployed.remove())
+    /** Reads the queue until so many different messages are there; all that came. */
+    const messages = async (count: number): Promise<Delivery[]> => {
+      const all: Delivery[] = []
+      await eventually(async () => {
+        await withChannel(async (channel) => {
+          for (;;) {
+            const batch = await batchOf(channel, name)
+            if (batch.length === 0) return
+            all.push(...batch)
+            channel.ack(batch.at(-1)!, true)
+          }
+        })
+        return new Set(all.map(({properties}) => properties.messageId)).size >= count
+      }, PATIENCE_MS)
+      return all
+    }
+    return {deadLetters, deployed, messages}
+  }
+
+  it(`publishes the bytes of ${MESSAGES} records in the order of their partitions, and where they come from`, async () => {
+    const {messages, deadLetters} = await pattern({name: 'to-many'})
+    const values = payloads(MESSAGES)
+    const started = performance.now()
+    await produce('to-many', values.map(asEnvelope))
+
+    const published = await messages(MESSAGES)
+    report('kafka to rabbitmq', MESSAGES, started)
+
+    expect(multiset(published.map(({content}) => content))).toEqual(multiset(values))
+    const records = await world.records('to-many')
+    const ids = records.map(({partition, offset}) => `to-many-${partition}-${offset}`)
+    expect(published.map(({properties}) => properties.messageId).sort()).toEqual(ids.sort())
+    for (let partition = 0; partition < PARTITIONS; partition++) {
+      const own = published.filter(({properties}) => properties.headers!['kafka.partition'] === partition)
+      const offsets = own.map(({properties}) => Number(properties.headers!['kafka.offset']))
+      expect(offsets).toEqual(offsets.toSorted((a, b) => a - b))
+    }
+    for (const {properties, content} of published) expect(content).toEqual(values[Number(properties.headers!['trace'])])
+    expect(await deadLetters.drain()).toEqual([])
+  })
+
+  it('puts 3 poison of 100 aside with the reason, whole', async () => {
+    const set = {format: 'json', 'routing-key-from': 'key'}
+    const {messages, deadLetters} = await pattern({name: 'to-poison', set})
+    const good = Array.from({length: 97}, (_, n) => ({key: 'to-poison', value: JSON.stringify({n})}))
+    const poison = [
+      {key: 'to-poison', value: 'no json'},
+      {key: 'nobody-is-bound', value: '1'},
+      {key: 'to-poison', value: '2', headers: [['x'.repeat(300), 'v']]},
+    ]
+
+    await produce('to-poison', [...good.slice(0, 50), ...poison, ...good.slice(50)])
+
+    const published = await messages(97)
+    expect(published.map(({content}) => String(content)).sort()).toEqual(good.map(({value}) => value).sort())
+    let letters: {value: string; error: {message: string}}[] = []
+    await eventually(async () => {
+      letters = [...letters, ...(await deadLetters.drain()).map(({Body}) => JSON.parse(Body))]
+      return letters.length >= 3
+    }, PATIENCE_MS)
+    const reasons = letters.map(({value, error}) => [Buffer.from(value, 'base64').toString(), error.message])
+    expect(reasons.sort()).toEqual([
+      ['1', 'no queue is bound to "" for "nobody-is-bound"'],
+      ['2', expect.stringContaining('AMQP cannot have it')],
+      ['no json', 'the value is not JSON'],
+    ])
+  })
+
+  it('loses nothing when RabbitMQ is restarted in the middle of a batch', async () => {
+    const {messages, deployed} = await pattern({name: 'to-restart'})
+    const values = Array.from({length: 600}, (_, n) => Buffer.from(String(n)))
+
+    await produce('to-restart', values.map(asEnvelope))
+    await eventually(async () => (await withChannel((channel) => channel.checkQueue('to-restart'))).messageCount > 0, PATIENCE_MS)
+    await rabbitmq.kill()
+    await rabbitmq.start()
+
+    const published = await messages(values.length)
+    const found = new Set(published.map(({content}) => String(content)))
+    expect([...found].sort()).toEqual(values.map(String).sort())
+    process.stderr.write(`pattern-3 restarted: ${published.length - values.length} duplicates\n`)
+    expect(await world.records('to-restart-failed')).toEqual([])
+    expect(await deployed.log()).not.toContain('Task timed out')
+  })
+})
+
+/** Up to a hundred of what is in a queue. */
+async function batchOf(channel: Channel, queue: string): Promise<Delivery[]> {
+  const batch: Delivery[] = []
+  while (batch.length < 100) {
+    const delivery = await channel.get(queue, {})
+    if (delivery === false) break
+    batch.push(delivery)
+  }
+  return batch
+}
+
+/** Does something with a channel of its own. */
+async function withChannel<Result>(work: (channel: Channel) => Promise<Result>): Promise<Result> {
+  const connection = await rabbitmq.connect()
+  try {
+    return await work(await connection.createConfirmChannel())
+  } finally {
+    await connection.close()
+  }
+}
 
 /** An event of Amazon MQ (docs.aws.amazon.com/lambda/latest/dg/with-mq.html). */
 function eventOf(queue: string, batch: readonly Delivery[]) {

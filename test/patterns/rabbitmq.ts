@@ -28,11 +28,10 @@ type Connection = {
 
 export type Channel = {
   assertQueue(name: string, options: object): Promise<unknown>
+  checkQueue(name: string): Promise<{messageCount: number}>
   publish(exchange: string, key: string, content: Buffer, options: object): boolean
   waitForConfirms(): Promise<void>
   get(queue: string, options: object): Promise<Delivery | false>
-  prefetch(count: number): Promise<unknown>
-  consume(queue: string, onMessage: (delivery: Delivery | null) => void): Promise<unknown>
   ack(delivery: Delivery, allUpTo?: boolean): void
   nackAll(requeue?: boolean): void
   on(event: string, listener: (error: Error) => void): void

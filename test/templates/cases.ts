@@ -11,6 +11,7 @@ export const cases: readonly {template: string; set?: Record<string, string>}[] 
   {template: 'pattern-2', set: {mode: 'invoke'}},
   {template: 'pattern-3'},
   {template: 'pattern-3', set: {from: 'rabbitmq'}},
+  {template: 'pattern-3', set: {from: 'kafka', to: 'rabbitmq'}},
   {template: 'pattern-3', set: {from: 'kafka', to: 'sqs', fifo: 'true'}},
   {template: 'pattern-4'},
   {template: 'pattern-4', set: {auth: 'bearer', order: 'key', body: 'json'}},
