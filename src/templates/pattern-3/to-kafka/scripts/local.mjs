@@ -47,7 +47,7 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => ended.abo
 for (let n = 1; !ended.signal.aborted; n++) {
   const ends = Date.now() + 30_000
   const context = {awsRequestId: `local-${n}`, getRemainingTimeInMillis: () => ends - Date.now()}
-  console.error(JSON.stringify(await handler(eventOf(n), context)))
+  console.error(JSON.stringify((await handler(eventOf(n), context)) ?? 'done'))
   await sleep(1000, undefined, {signal: ended.signal}).catch(() => {})
 }
 process.exit(0)
