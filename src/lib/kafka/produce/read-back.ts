@@ -57,7 +57,7 @@ async function writtenEnd(leader: Broker, topic: string, partition: number): Pro
   const {errorCode, offset} = await logEnd(leader, topic, partition)
   const error = new BrokerError(errorCode, {api: 'ListOffsets', topic, partition})
   if (error.retriable) throw error
-  // A broker that does not tell is taken at what it shows.
+  // A broker that does not tell is taken at what it shows. (Whether MSK Serverless tells was not verified.)
   return errorCode === 0 ? offset : 0
 }
 
