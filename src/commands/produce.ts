@@ -1,13 +1,12 @@
 import {Args, Flags} from '@oclif/core'
 
 import {BaseCommand, dryRunFlag} from '../lib/base-command.js'
-import {formatDuration} from '../lib/duration.js'
 import {SkkError} from '../lib/errors.js'
 import {withCluster} from '../lib/kafka/client.js'
 import {type Source, STANDARD_INPUT} from '../lib/kafka/produce/input.js'
 import {closingLine} from '../lib/kafka/produce/ledger.js'
 import {failureOf, type ProduceSummary, summaryOf} from '../lib/kafka/produce/outcome.js'
-import {progressLine} from '../lib/kafka/produce/progress-line.js'
+import {progressLine, seconds} from '../lib/kafka/produce/progress-line.js'
 import {type ProduceOptions, type ProduceReport, produceRecords} from '../lib/kafka/produce/run.js'
 import {savings} from '../lib/kafka/produce/savings.js'
 import {type TokenOptions, tokenPath} from '../lib/kafka/produce/token.js'
@@ -130,7 +129,7 @@ Each line is a record, byte for byte. Every record that was read ends as acked, 
     if (earlier === 'none' && this.flags.resume) this.note('there was no earlier run to resume, so this one began at the start')
     const summary = summaryOf(topic, report)
     if (summary.throttledMs > 0)
-      this.note(`the brokers held back answers for ${formatDuration(summary.throttledMs)} to keep their quota`)
+      this.note(`the brokers held back answers for ${seconds(summary.throttledMs)} to keep their quota`)
     const hint = this.flags.compression === 'none' && !this.flags['dry-run'] ? await savings(report) : null
     if (hint !== null) this.note(hint)
     if (this.flags['dry-run']) {

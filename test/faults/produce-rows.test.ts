@@ -171,7 +171,7 @@ it('5: a pause that a broker asks for is kept, and told: by the closing note and
   expect(ended.code).toBe(0)
   expect(performance.now() - started).toBeGreaterThan(2_000)
   expect(JSON.parse(ended.stdout)).toMatchObject({acked: RECORDS, throttledMs: 2_000})
-  expect(ended.stderr).toContain('the brokers held back answers for 2s to keep their quota')
+  expect(ended.stderr).toContain('the brokers held back answers for 2.0 s to keep their quota')
   expect(await cli.verdict(topic, RECORDS)).toEqual(CLEAN)
 })
 

@@ -12,7 +12,9 @@ export type ProduceProgress = Counts & {
 export function progressLine({acked, bytesRead, totalBytes, elapsedMs, throttledMs}: ProduceProgress): string {
   const bytesPerMs = bytesRead / Math.max(1, elapsedMs)
   const parts = [`${acked} acked`, `${(bytesPerMs / 1_000).toFixed(1)} MB/s`]
-  if (throttledMs > 0) parts.push(`throttled ${(throttledMs / 1_000).toFixed(1)} s`)
+  if (throttledMs > 0) parts.push(`throttled ${seconds(throttledMs)}`)
   if (totalBytes !== null && bytesRead > 0) parts.push(`${Math.ceil((totalBytes - bytesRead) / bytesPerMs / 1_000)} s left`)
   return parts.join(', ')
 }
+
+export const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`
