@@ -1,20 +1,18 @@
 import {CfnParameter, type Stack, Token} from 'aws-cdk-lib'
 
-import {ingress, network} from './network.ts'
+import {network} from './network.ts'
 import {needed, SECRET_ARN} from './parameters.ts'
 import {allow} from './policy.ts'
 import type {Kafka, Target} from './stack.ts'
 
 /** An exchange of RabbitMQ. */
 export function target(stack: Stack, _: Kafka): Target {
-  const vpcConfig = network(stack)
   const port = new CfnParameter(stack, 'BrokerPort', {
     description: 'Port of the broker, with TLS',
     type: 'Number',
     default: 5671,
   }).valueAsNumber
   const secret = needed(stack, 'BrokerSecretArn', 'ARN of the secret with username and password of the broker', SECRET_ARN)
-  ingress(stack, 'Broker', vpcConfig, port)
   return {
     environment: {
       AMQP_HOST: needed(stack, 'BrokerHost', 'Host of the RabbitMQ broker'),
@@ -26,6 +24,6 @@ export function target(stack: Stack, _: Kafka): Target {
       ROUTING_KEY_FROM: '{{routing-key-from}}',
     },
     needs: [allow('BrokerSecret', 'secretsmanager:GetSecretValue', secret)],
-    vpcConfig,
+    vpcConfig: network(stack, 'Broker', port),
   }
 }
