@@ -48,6 +48,16 @@ describe('skk scaffold TEMPLATE', () => {
     })
   })
 
+  it('takes what a name answers by itself, unless something else is said', async () => {
+    expect((await scaffold('kafka-to-rabbitmq', 'out')).code).toBe(0)
+    expect((await scaffold('kafka-to-rabbitmq', 'queue', '--set', 'to=sqs')).code).toBe(0)
+
+    expect(projectOf('out')).toMatchObject({template: 'pattern-3', answers: {from: 'kafka', to: 'rabbitmq'}, vpc: true})
+    expect(projectOf('queue')).toMatchObject({template: 'pattern-3', answers: {from: 'kafka', to: 'sqs'}, vpc: false})
+    expect([existsSync(work('out/src/amqp.ts')), existsSync(work('queue/src/amqp.ts'))]).toEqual([true, false])
+    expect(readdirSync(work('out'))).not.toContain('to-rabbitmq')
+  })
+
   it('gives the same bytes for the same answers', async () => {
     for (const parent of ['a', 'b']) await scaffold('pattern-4', `${parent}/orders`, '--set', 'order=key', '--iac', 'cdk')
 
