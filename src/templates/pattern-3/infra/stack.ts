@@ -179,6 +179,8 @@ const NETWORK = [
   'ec2:DescribeSecurityGroups',
   'ec2:DescribeSubnets',
   'ec2:DescribeVpcs',
+  // {{#to!=sqs}}
   'ec2:AssignPrivateIpAddresses',
   'ec2:UnassignPrivateIpAddresses',
+  // {{/to!=sqs}}
 ]
