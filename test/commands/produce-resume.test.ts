@@ -181,10 +181,14 @@ describe('a token', () => {
     const path = await file('a\n')
     await writeFile(`${path}.skk-resume`, content)
 
-    const {code, stderr} = await run(`produce ${name} --file ${path} --resume`)
+    for (const way of ['--resume', '--restart']) {
+      const {code, stderr} = await run(`produce ${name} --file ${path} ${way}`)
 
-    expect(code).toBe(6)
-    expect(stderr).toContain(`"${path}.skk-resume" is no token of this version of skk`)
+      expect(code).toBe(6)
+      expect(stderr).toContain(`"${path}.skk-resume" is no token of this version of skk`)
+      expect(stderr).toContain('hint:  Remove it if it is of no use, or name another place with `--resume-file`.')
+    }
+    expect(await readFile(`${path}.skk-resume`, 'utf8')).toBe(content)
     expect((await recordsOf(local, name)).flat()).toHaveLength(0)
   })
 

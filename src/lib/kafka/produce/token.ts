@@ -144,12 +144,10 @@ function firstDifference(earlier: readonly Identity[], now: readonly Identity[])
   return earlier.length > now.length ? earlier[now.length]!.name : null
 }
 
-const conflict = (message: string): SkkError =>
-  new SkkError(message, {
-    code: 'RUN_UNFINISHED',
-    exit: 'conflict',
-    hint: 'Go on with it with the same flags and `--resume`, or send everything again with `--restart`.',
-  })
+const GO_ON = 'Go on with it with the same flags and `--resume`, or send everything again with `--restart`.'
+
+const conflict = (message: string, hint = GO_ON): SkkError =>
+  new SkkError(message, {code: 'RUN_UNFINISHED', exit: 'conflict', hint})
 
 /** Of the sizes and both ends of all inputs, in hexadecimal. Throws SkkError (local I/O). */
 export async function digestOf(inputs: readonly Source[]): Promise<string> {
@@ -189,7 +187,11 @@ async function readContent(path: string): Promise<Content | null> {
   }
   const content = contentOf(text)
   if (content !== null) return content
-  throw conflict(`"${path}" is no token of this version of skk`)
+  // It may be anything, above all with `--resume-file`: not even `--restart` writes over it.
+  throw conflict(
+    `"${path}" is no token of this version of skk`,
+    'Remove it if it is of no use, or name another place with `--resume-file`.',
+  )
 }
 
 /** Null for what is no token, or one of another version. */
