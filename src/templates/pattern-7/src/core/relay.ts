@@ -1,5 +1,6 @@
 import type {Deadline} from '../lib/deadline.ts'
 import type {KafkaProducer, Message} from '../lib/kafka.ts'
+import {type Outcome, publish} from '../lib/publish.ts'
 import {PoisonError} from './attribute.ts'
 import type {StreamRecord} from './change.ts'
 
@@ -21,9 +22,6 @@ export type Relayed = {counts: Counts; failure?: {record: StreamRecord; error: u
 
 /** A record with its messages; `error` says why it has none. */
 type Prepared = {record: StreamRecord; messages: Message[]; error?: unknown}
-
-/** Larger than its topic takes, or not known to be stored. */
-type Outcome = 'stored' | 'too large' | Error
 
 /**
  * Stores the messages of records in their order and stops at the first record that may be missing. What else went with it in one
@@ -92,17 +90,7 @@ async function store(portion: readonly Prepared[], options: RelayOptions): Promi
 async function send(messages: readonly Message[], {producer, deadline}: RelayOptions): Promise<Outcome[]> {
   if (messages.length === 0) return []
   if (deadline.passed()) return messages.map(() => new Error('the time is over'))
-  const outcomes = (await producer.send(messages, deadline)).map(outcomeOf)
-  if (messages.length === 1) return outcomes
-  // What is too large together may be small enough alone. After one that may be missing none is sent.
-  let failed: Outcome | undefined
-  for (const [index, outcome] of outcomes.entries()) {
-    if (outcome !== 'too large') continue
-    const alone = failed ?? outcomeOf((await producer.send([messages[index]!], deadline))[0]!)
-    if (alone instanceof Error) failed = alone
-    outcomes[index] = alone
-  }
-  return outcomes
+  return publish(messages, producer, deadline)
 }
 
 async function settle(record: StreamRecord, error: unknown, {putAside}: RelayOptions): Promise<'ok' | 'poison'> {
@@ -110,17 +98,6 @@ async function settle(record: StreamRecord, error: unknown, {putAside}: RelayOpt
   if (!(error instanceof PoisonError)) throw error
   await putAside(record, error)
   return 'poison'
-}
-
-function outcomeOf(result: PromiseSettledResult<unknown>): Outcome {
-  if (result.status === 'fulfilled') return 'stored'
-  return isTooLarge(result.reason) ? 'too large' : result.reason
-}
-
-/** kafkajs wraps the broker's error in its own. */
-function isTooLarge(error: unknown): boolean {
-  const {type, cause} = error as {type?: string; cause?: unknown}
-  return type === 'MESSAGE_TOO_LARGE' || (cause instanceof Error && isTooLarge(cause))
 }
 
 const tooLarge = () => new PoisonError('larger than max.message.bytes of the topic')
