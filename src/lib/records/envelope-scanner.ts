@@ -210,30 +210,33 @@ export class EnvelopeScanner {
   private escaped(bytes: Buffer, start: number, at: number, end: number): number {
     const {scratch} = this
     let written = this.used
+    let notAscii = 0
     this.textStart = written
     for (let from = start; from < at; from++) scratch[written++] = bytes[from]!
-    while (at < end && bytes[at] !== QUOTE) {
-      const byte = bytes[at]!
-      if (byte < 0x20) return -1
-      if (byte !== BACKSLASH) {
-        this.notAscii |= CLASS[byte]!
+    for (;;) {
+      let byte = bytes[at]!
+      for (let kind = CLASS[byte]!; kind < 2; kind = CLASS[byte]!) {
+        notAscii |= kind
         scratch[written++] = byte
-        at++
+        byte = bytes[++at]!
+      }
+      if (byte !== BACKSLASH) break
+      const letter = bytes[at + 1]!
+      const meaning = ESCAPES[letter]!
+      if (meaning !== 0) {
+        scratch[written++] = meaning
+        at += 2
         continue
       }
-      const letter = bytes[at + 1]!
-      if (letter === LOWER_U) {
-        const unit = hexUnit(bytes, at + 2)
-        // Half of a surrogate pair: a matter for the long way.
-        if (unit < 0 || (unit >= 0xd800 && unit < 0xe000)) return -1
-        written = writeUtf8(scratch, unit, written)
-        at += 6
-      } else {
-        if (ESCAPES[letter] === 0) return -1
-        scratch[written++] = ESCAPES[letter]!
-        at += 2
-      }
+      if (letter !== LOWER_U) return -1
+      const unit = hexUnit(bytes, at + 2)
+      // Half of a surrogate pair: a matter for the long way.
+      if (unit < 0 || (unit >= 0xd800 && unit < 0xe000)) return -1
+      written = writeUtf8(scratch, unit, written)
+      at += 6
     }
+    this.notAscii |= notAscii
+    if (bytes[at] !== QUOTE) return -1
     if (at >= end) return -1
     this.text = scratch
     this.textEnd = written
