@@ -1,7 +1,7 @@
 import {type Broker, dropConnections} from '../kafka/broker.js'
 import {BrokerError} from '../kafka/broker-error.js'
 import {within} from '../kafka/client.js'
-import type {Cluster} from '../kafka/cluster.js'
+import {type Cluster, leadersOf} from '../kafka/cluster.js'
 import {decodeBatches} from '../kafka/consume/decode.js'
 import {type FetchAnswer, fetch} from '../kafka/requests/fetch.js'
 import {EARLIEST} from '../kafka/requests/list-offsets.js'
@@ -43,7 +43,7 @@ export function kafkaSource(cluster: Cluster, topic: string, {timeoutMs}: {timeo
 
 function askLeaders(source: Source): void {
   const {cluster, topic, open, busy} = source
-  const leaders = new Map(cluster.findTopicPartitionMetadata(topic).map(({partitionId, leader}) => [partitionId, leader]))
+  const leaders = leadersOf(cluster, topic)
   const byLeader = new Map<number, Question[]>()
   for (const question of open.values()) {
     const leader = leaders.get(question.partition) ?? -1

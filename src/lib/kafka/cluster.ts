@@ -61,6 +61,10 @@ const inKafkajsTerms = ({brokers, clusterId, controllerId, topics}: Metadata): o
 /** A broker that is connected already, or the first that lets itself be connected. */
 export const anyBroker = (cluster: Cluster): Promise<Broker> => cluster.brokerPool.findConnectedBroker()
 
+/** The node that leads each partition of a topic, as of the last metadata; -1 for none. Throws kafkajs' error when none was loaded yet. */
+export const leadersOf = (cluster: Cluster, topic: string): Map<number, number> =>
+  new Map(cluster.findTopicPartitionMetadata(topic).map(({partitionId, leader}) => [partitionId, leader]))
+
 /** The leader of one partition, as of the last metadata. Throws kafkajs' errors when it is unknown or cannot be reached. */
 export async function leaderOf(cluster: Cluster, topic: string, partition: number): Promise<Broker> {
   const found = cluster.findTopicPartitionMetadata(topic).find(({partitionId}) => partitionId === partition)

@@ -1,7 +1,7 @@
 import {SkkError} from '../errors.js'
 import {BrokerError} from './broker-error.js'
 import type {Cluster} from './cluster.js'
-import {isTransient, recovered} from './patience.js'
+import {isTransient, patiently} from './patience.js'
 
 /** A dead broker is noticed when its session ends (broker.session.timeout.ms, 9 s by default); then others lead its partitions. */
 const ELECTION_MS = 15_000
@@ -12,16 +12,13 @@ export async function throughElections<T>(
   work: () => Promise<T>,
   beforeAgain: () => Promise<void> = async () => {},
 ): Promise<T> {
-  const deadline = Date.now() + ELECTION_MS
-  for (let attempt = 1; ; attempt++) {
-    try {
-      if (attempt > 1) await beforeAgain()
-      return await work()
-    } catch (error) {
-      if (Date.now() >= deadline || !isElection(error, cluster)) throw error
-    }
-    await recovered(cluster)
+  let again = false
+  const asked = async (): Promise<T> => {
+    if (again) await beforeAgain()
+    again = true
+    return work()
   }
+  return patiently(cluster, ELECTION_MS, asked, (error) => isElection(error, cluster))
 }
 
 /** When no broker can be reached by the address that it gives out, nobody is left to be elected. */

@@ -27,14 +27,19 @@ export async function recovered(cluster: Cluster): Promise<void> {
   }
 }
 
-/** The outcome of `work`, which is done again after each transient failure until `budgetMs` are over; then its last failure. */
-export async function patiently<T>(cluster: Cluster, budgetMs: number, work: () => Promise<T>): Promise<T> {
+/** The outcome of `work`, which is done again after each failure that `mayPass`, until `budgetMs` are over; then its last failure. */
+export async function patiently<T>(
+  cluster: Cluster,
+  budgetMs: number,
+  work: () => Promise<T>,
+  mayPass: (error: unknown) => boolean = isTransient,
+): Promise<T> {
   const deadline = performance.now() + budgetMs
   for (;;) {
     try {
       return await work()
     } catch (error) {
-      if (!isTransient(error) || performance.now() >= deadline) throw error
+      if (performance.now() >= deadline || !mayPass(error)) throw error
     }
     await recovered(cluster)
   }

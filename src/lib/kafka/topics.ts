@@ -3,7 +3,7 @@ import {setTimeout as delay} from 'node:timers/promises'
 import {REPLICATION_FACTOR} from '../limits.js'
 import type {Broker} from './broker.js'
 import {BrokerError, check} from './broker-error.js'
-import {anyBroker, type Cluster} from './cluster.js'
+import {anyBroker, type Cluster, leadersOf} from './cluster.js'
 import {throughElections} from './elections.js'
 import {topicNotFound} from './errors.js'
 import {createPartitions} from './requests/create-partitions.js'
@@ -128,7 +128,7 @@ export async function offsetsAt(
     () => offsetsNow(cluster, topic, led, timestamp, readCommitted),
     async () => {
       await cluster.addTargetTopic(topic)
-      const leaders = new Map(cluster.findTopicPartitionMetadata(topic).map(({partitionId, leader}) => [partitionId, leader]))
+      const leaders = leadersOf(cluster, topic)
       led = partitions.map(({partition, leader}) => ({partition, leader: leaders.get(partition) ?? leader}))
     },
   )

@@ -1,7 +1,7 @@
 import {dropConnections} from '../broker.js'
 import {BrokerError} from '../broker-error.js'
 import {within} from '../client.js'
-import type {Cluster} from '../cluster.js'
+import {type Cluster, leadersOf} from '../cluster.js'
 import {isTransient, recovered} from '../patience.js'
 import {type FetchAnswer, fetch} from '../requests/fetch.js'
 import {type OpenBatch, offsetAfter, openBatches} from './decode.js'
@@ -95,17 +95,13 @@ const isOver = (loop: Loop): boolean => loop.over || loop.signal.aborted
 
 const maxBytes = (leaders: number): number => Math.max(MIN_BYTES, Math.min(MAX_BYTES, Math.floor(ALL_BYTES / leaders)))
 
-function leaderByPartition({cluster, topic}: Loop): Map<number, number> {
-  return new Map(cluster.findTopicPartitionMetadata(topic).map(({partitionId, leader}) => [partitionId, leader]))
-}
-
 function leaders(loop: Loop): Set<number> {
-  const byPartition = leaderByPartition(loop)
+  const byPartition = leadersOf(loop.cluster, loop.topic)
   return new Set([...loop.open.keys()].map((partition) => byPartition.get(partition) ?? -1))
 }
 
 function ledBy(leader: number, loop: Loop): OpenSpan[] {
-  const byPartition = leaderByPartition(loop)
+  const byPartition = leadersOf(loop.cluster, loop.topic)
   return [...loop.open.values()].filter(({partition}) => (byPartition.get(partition) ?? -1) === leader)
 }
 

@@ -1,4 +1,4 @@
-import type {Cluster} from '../cluster.js'
+import {type Cluster, leadersOf} from '../cluster.js'
 import {LATEST} from '../requests/list-offsets.js'
 import {offsetsAt} from '../topics.js'
 import type {Span} from './plan.js'
@@ -19,7 +19,7 @@ export const due = <S extends Span>(spans: readonly S[]): S[] => spans.filter((s
  * partition now, once that time has passed.
  */
 export async function pinEnds({cluster, topic, readCommitted}: Topic, spans: readonly Span[]): Promise<void> {
-  const leaders = new Map(cluster.findTopicPartitionMetadata(topic).map(({partitionId, leader}) => [partitionId, leader]))
+  const leaders = leadersOf(cluster, topic)
   await Promise.all(
     spans.map(async (span) => {
       const {partition, until} = span
