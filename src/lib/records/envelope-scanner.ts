@@ -1,4 +1,5 @@
 import {isUtf8} from 'node:buffer'
+import type {Room} from './arena.js'
 import type {RecordSpans} from './batch-writer.js'
 import {sizeOfLength, writeLength} from './varint.js'
 
@@ -13,8 +14,14 @@ const CLOSE_BRACKET = 0x5d
 const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
 const MINUS = 0x2d
+const LOWER_H = 0x68
+const LOWER_K = 0x6b
 const LOWER_N = 0x6e
+const LOWER_O = 0x6f
+const LOWER_P = 0x70
+const LOWER_T = 0x74
 const LOWER_U = 0x75
+const LOWER_V = 0x76
 
 /** Of a byte within a string: 0 is plain, 1 not ASCII, 2 ends the plain part. */
 const CLASS = new Uint8Array(256).fill(1, 0x80).fill(2, 0, 0x20)
@@ -27,8 +34,9 @@ for (const [letter, meaning] of ['""', '\\\\', '//', 'b\b', 'f\f', 'n\n', 'r\r',
   ESCAPES[letter!.charCodeAt(0)] = meaning!.charCodeAt(0)
 }
 
-/** The members of an envelope by their names, each a bit of those that were seen. */
-const MEMBERS = {topic: 1, partition: 2, offset: 4, timestamp: 8, key: 16, value: 32, headers: 64} as const
+/** The names of an envelope's members as they are written, by the numbers that follow. */
+const NAMES = ['topic', 'partition', 'offset', 'timestamp', 'key', 'value', 'headers'].map((name) => Buffer.from(`"${name}"`))
+const [TOPIC, PARTITION, OFFSET, TIMESTAMP, KEY, VALUE, HEADERS] = [0, 1, 2, 3, 4, 5, 6] as const
 
 /** The number of headers takes no more bytes than this. */
 const COUNT_BYTES = 5
@@ -43,10 +51,12 @@ const EXACT_DIGITS = 15
 export class EnvelopeScanner {
   /** The partition that the last envelope named, -1 if none. */
   partition = -1
-  /** Strings without their escapes, and the encoded headers, of one line. */
-  private scratch: Buffer = Buffer.allocUnsafeSlow(64 * 1024)
+  /** Strings without their escapes, and the encoded headers, of one line: in the spare room of the caller where it is large enough. */
+  private scratch: Buffer = Buffer.alloc(0)
+  private own: Buffer = this.scratch
   private used = 0
   private notAscii = 0
+  /** A bit for each member. */
   private seen = 0
   /** The last string: in the line, or without its escapes in `scratch`. */
   private text: Buffer = this.scratch
@@ -54,12 +64,17 @@ export class EnvelopeScanner {
   private textEnd = 0
   private integer = 0
 
-  /** Fills `record` with the envelope `bytes[start, end)`, valid until the next call. False leaves it in any state. */
-  scan(bytes: Buffer, start: number, end: number, record: RecordSpans): boolean {
+  /**
+   * Fills `record` with the envelope `bytes[start, end)`, valid until the next call; `spare` may be written to until then. False leaves
+   * the record in any state.
+   */
+  scan(bytes: Buffer, start: number, end: number, record: RecordSpans, spare: Room): boolean {
     // Key and value without escapes, the headers as strings, and encoded: none takes more than the line.
     const longest = 3 * (end - start) + 64
-    if (this.scratch.length < longest) this.scratch = Buffer.allocUnsafeSlow(longest)
-    this.used = 0
+    const isEnough = longest <= spare.end - spare.start
+    if (!isEnough && this.own.length < longest) this.own = Buffer.allocUnsafeSlow(longest)
+    this.scratch = isEnough ? spare.bytes : this.own
+    this.used = isEnough ? spare.start : 0
     this.notAscii = 0
     this.seen = 0
     this.partition = -1
@@ -75,59 +90,36 @@ export class EnvelopeScanner {
     } while (bytes[at] === COMMA)
     if (bytes[at] !== CLOSE_BRACE || at >= end) return false
     at = space(bytes, at + 1)
-    if (at < end || (this.seen & MEMBERS.value) === 0) return false
+    if (at < end || (this.seen & (1 << VALUE)) === 0) return false
     return this.notAscii === 0 || isUtf8(bytes.subarray(start, end))
   }
 
   /** Reads a member's name and value; where it ends, -1 where it is not understood. */
   private member(bytes: Buffer, start: number, end: number, record: RecordSpans): number {
-    if (bytes[start] !== QUOTE) return -1
-    let at = this.string(bytes, start + 1, end)
-    if (at < 0) return -1
-    const member = this.memberNamed()
-    if (member === 0 || (this.seen & member) !== 0) return -1
-    this.seen |= member
-    at = space(bytes, at)
+    const member = memberAt(bytes, start)
+    if (member < 0 || (this.seen & (1 << member)) !== 0) return -1
+    this.seen |= 1 << member
+    let at = space(bytes, start + NAMES[member]!.length)
     if (bytes[at] !== COLON) return -1
     at = space(bytes, at + 1)
-    if (member === MEMBERS.key || member === MEMBERS.value) return this.keyOrValue(bytes, at, end, record, member)
-    if (member === MEMBERS.headers) return this.headers(bytes, at, end, record)
-    if (member === MEMBERS.topic) return bytes[at] === QUOTE ? this.string(bytes, at + 1, end) : -1
-    if (member === MEMBERS.timestamp) return this.timestamp(bytes, at, end, record)
+    if (member === KEY || member === VALUE) return this.keyOrValue(bytes, at, end, record, member)
+    if (member === HEADERS) return this.headers(bytes, at, end, record)
+    if (member === TOPIC) return bytes[at] === QUOTE ? this.string(bytes, at + 1, end) : -1
+    if (member === TIMESTAMP) return this.timestamp(bytes, at, end, record)
     at = this.number(bytes, at, end)
     if (at < 0 || this.integer < 0) return -1
-    if (member === MEMBERS.partition) {
+    if (member === PARTITION) {
       if (this.integer >= 2 ** 31) return -1
       this.partition = this.integer
     }
     return at
   }
 
-  /** The member whose name was just read, 0 for any other. */
-  private memberNamed(): number {
-    const {text, textStart: start, textEnd: end} = this
-    switch (end - start) {
-      case 3:
-        return is(text, start, 'key') ? MEMBERS.key : 0
-      case 5:
-        return is(text, start, 'value') ? MEMBERS.value : is(text, start, 'topic') ? MEMBERS.topic : 0
-      case 6:
-        return is(text, start, 'offset') ? MEMBERS.offset : 0
-      case 7:
-        return is(text, start, 'headers') ? MEMBERS.headers : 0
-      case 9:
-        if (is(text, start, 'timestamp')) return MEMBERS.timestamp
-        return is(text, start, 'partition') ? MEMBERS.partition : 0
-      default:
-        return 0
-    }
-  }
-
   private keyOrValue(bytes: Buffer, start: number, end: number, record: RecordSpans, member: number): number {
     const isNull = bytes[start] === LOWER_N
     if (!isNull && bytes[start] !== QUOTE) return -1
     const at = isNull ? afterNull(bytes, start) : this.string(bytes, start + 1, end)
-    if (member === MEMBERS.key) {
+    if (member === KEY) {
       record.key = isNull ? null : this.text
       record.keyStart = this.textStart
       record.keyEnd = this.textEnd
@@ -210,33 +202,34 @@ export class EnvelopeScanner {
   private escaped(bytes: Buffer, start: number, at: number, end: number): number {
     const {scratch} = this
     let written = this.used
-    let notAscii = 0
+    let seen = 0
     this.textStart = written
     for (let from = start; from < at; from++) scratch[written++] = bytes[from]!
-    for (;;) {
+    // What is behind the line is not looked at: it might hold no end, and there is room for the line only.
+    while (at < end) {
       let byte = bytes[at]!
-      for (let kind = CLASS[byte]!; kind < 2; kind = CLASS[byte]!) {
-        notAscii |= kind
-        scratch[written++] = byte
-        byte = bytes[++at]!
-      }
-      if (byte !== BACKSLASH) break
-      const letter = bytes[at + 1]!
-      const meaning = ESCAPES[letter]!
-      if (meaning !== 0) {
-        scratch[written++] = meaning
+      if (byte === BACKSLASH) {
+        const letter = bytes[at + 1]!
         at += 2
-        continue
+        byte = ESCAPES[letter]!
+        if (byte === 0) {
+          if (letter !== LOWER_U) return -1
+          const unit = hexUnit(bytes, at)
+          // Half of a surrogate pair: a matter for the long way.
+          if (unit < 0 || (unit >= 0xd800 && unit < 0xe000)) return -1
+          written = writeUtf8(scratch, unit, written)
+          at += 4
+          continue
+        }
+      } else {
+        if (byte === QUOTE) break
+        if (byte < 0x20) return -1
+        seen |= byte
+        at++
       }
-      if (letter !== LOWER_U) return -1
-      const unit = hexUnit(bytes, at + 2)
-      // Half of a surrogate pair: a matter for the long way.
-      if (unit < 0 || (unit >= 0xd800 && unit < 0xe000)) return -1
-      written = writeUtf8(scratch, unit, written)
-      at += 6
+      scratch[written++] = byte
     }
-    this.notAscii |= notAscii
-    if (bytes[at] !== QUOTE) return -1
+    this.notAscii |= seen & 0x80
     if (at >= end) return -1
     this.text = scratch
     this.textEnd = written
@@ -272,9 +265,38 @@ export class EnvelopeScanner {
   }
 }
 
+/** The member whose name, quotes included, is at `at`, -1 if none's is. */
+function memberAt(bytes: Buffer, at: number): number {
+  const member = memberBy(bytes[at + 1]!, bytes[at + 2]!)
+  if (member < 0) return -1
+  const name = NAMES[member]!
+  for (let i = 0; i < name.length; i++) if (bytes[at + i] !== name[i]) return -1
+  return member
+}
+
+/** The only one whose name can begin with these two letters. */
+function memberBy(first: number, second: number): number {
+  switch (first) {
+    case LOWER_K:
+      return KEY
+    case LOWER_V:
+      return VALUE
+    case LOWER_H:
+      return HEADERS
+    case LOWER_P:
+      return PARTITION
+    case LOWER_O:
+      return OFFSET
+    case LOWER_T:
+      return second === LOWER_O ? TOPIC : TIMESTAMP
+    default:
+      return -1
+  }
+}
+
 /** The next byte from `at` on that is no white space. */
 function space(bytes: Buffer, at: number): number {
-  for (let byte = bytes[at]; byte === 0x20 || byte === 0x09 || byte === 0x0d; byte = bytes[at]) at++
+  for (let byte = bytes[at]!; byte <= 0x20 && (byte === 0x20 || byte === 0x09 || byte === 0x0d); byte = bytes[at]!) at++
   return at
 }
 

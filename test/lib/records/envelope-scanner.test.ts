@@ -8,10 +8,20 @@ import {EnvelopeScanner} from '../../../src/lib/records/envelope-scanner.js'
 const scanner = new EnvelopeScanner()
 
 /** What the scanner makes of a line that stands among other bytes, null where it leaves it to the long way. */
-function scanned(line: Buffer, behind: string): (Omit<EnvelopeRecord, 'headers'> & {headers: Buffer | null}) | null {
-  const bytes = Buffer.concat([Buffer.from('{"value":"before"}\n'), line, Buffer.from(behind)])
+function scanned(
+  line: Buffer,
+  behind: string,
+  hasSpare = true,
+): (Omit<EnvelopeRecord, 'headers'> & {headers: Buffer | null}) | null {
+  const before = Buffer.from('{"value":"before"}\n')
+  const guard = Buffer.alloc(64, 'g')
+  const bytes = Buffer.concat([before, line, Buffer.from(behind), Buffer.alloc(hasSpare ? 3 * line.length + 64 : 0), guard])
+  const spare = {bytes, start: before.length + line.length + behind.length, end: bytes.length - guard.length}
   const record = emptyRecord()
-  if (!scanner.scan(bytes, 19, 19 + line.length, record)) return null
+  const isTaken = scanner.scan(bytes, before.length, before.length + line.length, record, spare)
+  expect(bytes.subarray(0, spare.start)).toEqual(Buffer.concat([before, line, Buffer.from(behind)]))
+  expect(bytes.subarray(spare.end)).toEqual(guard)
+  if (!isTaken) return null
   return {
     key: record.key && Buffer.from(record.key.subarray(record.keyStart, record.keyEnd)),
     value: record.value && Buffer.from(record.value.subarray(record.valueStart, record.valueEnd)),
@@ -63,8 +73,8 @@ const envelope = fc
 describe('the envelope scanner', () => {
   it('reads what it takes as the long way does, and takes nothing that the long way refuses', () => {
     fc.assert(
-      fc.property(envelope, fc.constantFrom(...behind), (line, after) => {
-        const found = scanned(line, after)
+      fc.property(envelope, fc.constantFrom(...behind), fc.boolean(), (line, after, hasSpare) => {
+        const found = scanned(line, after, hasSpare)
 
         if (found !== null) expect(found).toEqual(read(line))
       }),

@@ -1,3 +1,4 @@
+import {elsewhere, type Room} from '../../records/arena.js'
 import type {RecordInput} from '../../records/batch.js'
 import {BatchWriter, type RecordSpans} from '../../records/batch-writer.js'
 import {forEachRecord, type RecordBounds, readHeaders} from '../../records/record.js'
@@ -16,12 +17,16 @@ const USUAL_RECORD_BYTES = 64
 
 const LONGEST_DELTA_BYTES = 10
 
+/** The room that a batch of that capacity needs. */
+export const bytesOf = (capacityBytes: number): number => REQUEST_HEADROOM + capacityBytes
+
 /** Numbers of the first and last record, both included. */
 export type Range = {first: number; last: number}
 
 /** Records for one partition, encoded as they came, and which of the input they are. Used again for the next batch. */
 export class Batch {
   readonly writer: BatchWriter
+  readonly room: Room
   readonly capacityBytes: number
   /** The batch of an earlier run that this one repeats under the same producer id and sequence, if it holds the same records. */
   replay: Claim | null = null
@@ -34,11 +39,12 @@ export class Batch {
   private marks: Uint32Array
   private first = 0
 
-  constructor(capacityBytes: number) {
+  constructor(capacityBytes: number, room = elsewhere(bytesOf(capacityBytes))) {
     this.capacityBytes = capacityBytes
     this.capacity = Math.min(MAX_BATCH_RECORDS, Math.ceil(capacityBytes / SMALLEST_RECORD_BYTES))
     this.marks = new Uint32Array(Math.min(this.capacity, Math.ceil(capacityBytes / USUAL_RECORD_BYTES)))
-    this.writer = new BatchWriter(Buffer.allocUnsafeSlow(REQUEST_HEADROOM + capacityBytes), REQUEST_HEADROOM)
+    this.room = room
+    this.writer = new BatchWriter(room.bytes, REQUEST_HEADROOM, room.start, room.end)
   }
 
   get count(): number {

@@ -228,7 +228,7 @@ async function encode(batch: Batch, {identity, sequence}: Lane, {compression, co
   const sender = identity ? {...identity, baseSequence: sequence} : ANONYMOUS
   if (compression === 'none') {
     const {length} = writer.finish(sender)
-    return {bytes: writer.bytes, start: writer.headroom, size: length}
+    return {bytes: writer.bytes, start: writer.start, size: length}
   }
   batch.compressed ??= compress(writer.section)
   const compressed = writer.finishCompressed(sender, compression, await batch.compressed)

@@ -34,7 +34,7 @@ export async function feed(
   const {inputs, read, repeat, signal} = options
   const fed = {badLine: null, failure: null}
   try {
-    for await (const portion of flushingPauses(repeated(read, repeat)(inputs, events, signal), producer)) {
+    for await (const portion of flushingPauses(repeated(read, repeat)(inputs, events, signal, producer.arena), producer)) {
       meter.begin(portion)
       const badLine = await feeder.take(portion)
       meter.end(portion)

@@ -1,3 +1,4 @@
+import {type Arena, elsewhere, type Room} from '../../records/arena.js'
 import type {Source} from './input.js'
 import type {PlacedRecord} from './placed-record.js'
 import {BadLineError, type Portion, type ReadEvents, type ReadInputs} from './portion.js'
@@ -6,25 +7,27 @@ import {openReader, type Reader} from './reader.js'
 const NEWLINE = 0x0a
 const CARRIAGE_RETURN = 0x0d
 
-const READ_BYTES = 512 * 1024
 const MAX_LINE_BYTES = 64 * 1024 * 1024
 
-/** Reads the line `bytes[start, end)`, which has no newline, into `record`. Throws BadLineError. */
-export type ParseLine = (bytes: Buffer, start: number, end: number, record: PlacedRecord) => void
+/**
+ * Reads the line `bytes[start, end)`, which has no newline, into `record`. What it makes of it may be put into `spare`, until the next
+ * line. Throws BadLineError.
+ */
+export type ParseLine = (bytes: Buffer, start: number, end: number, record: PlacedRecord, spare: Room) => void
 
 /**
  * Reads inputs line by line, cut at 0x0A and nowhere else: node:readline would replace what is not UTF-8, and cut at a lone CR
  * and (Node 24) at U+2028. What follows the last newline is a line too, if it is not empty.
  */
 export function linesOf(parse: ParseLine, maxLineBytes = MAX_LINE_BYTES): ReadInputs {
-  return async function* readLines(inputs, events, signal) {
-    const portion = new LinePortion(parse, events, maxLineBytes)
+  return async function* readLines(inputs, events, signal, arena) {
+    const portion = new LinePortion(parse, events, arena.spare, maxLineBytes)
     let before = 0
     for (const source of inputs) {
       const reader = await openReader(source, signal)
       portion.source = source
       try {
-        for await (const bytesRead of regions(reader, portion)) {
+        for await (const bytesRead of regions(reader, portion, arena)) {
           portion.bytesRead = before + bytesRead
           yield portion
         }
@@ -37,8 +40,9 @@ export function linesOf(parse: ParseLine, maxLineBytes = MAX_LINE_BYTES): ReadIn
 }
 
 /** Points `portion` at one piece of the input after the other, each of whole lines. */
-async function* regions(reader: Reader, portion: LinePortion): AsyncGenerator<number> {
-  let buffer: Buffer = Buffer.allocUnsafeSlow(READ_BYTES)
+async function* regions(reader: Reader, portion: LinePortion, {input}: Arena): AsyncGenerator<number> {
+  let room = input
+  let buffer = viewOf(room)
   let used = 0
   let offset = 0
   portion.begin()
@@ -48,12 +52,16 @@ async function* regions(reader: Reader, portion: LinePortion): AsyncGenerator<nu
       yield reader.consumed()
       return
     }
-    if (used === buffer.length) buffer = grown(buffer)
+    if (used === buffer.length) {
+      room = elsewhere(2 * used)
+      buffer.copy(room.bytes)
+      buffer = viewOf(room)
+    }
     const read = await reader.read(buffer, used)
     const end = read === 0 ? used : lastNewline(buffer, used, used + read) + 1
     used += read
     if (end > 0) {
-      portion.set(buffer, end, offset)
+      portion.set(room, end, offset)
       yield reader.consumed()
       buffer.copyWithin(0, end, used)
       used -= end
@@ -69,13 +77,9 @@ function lastNewline(buffer: Buffer, from: number, to: number): number {
   return at < from ? -1 : at
 }
 
-function grown(buffer: Buffer): Buffer {
-  const larger = Buffer.allocUnsafeSlow(buffer.length * 2)
-  buffer.copy(larger)
-  return larger
-}
+const viewOf = ({bytes, start, end}: Room): Buffer => bytes.subarray(start, end)
 
-/** The lines of `bytes[0, end)`. */
+/** The lines at the beginning of a room. */
 class LinePortion implements Portion {
   source!: Source
   readonly firstLine = 1
@@ -83,18 +87,21 @@ class LinePortion implements Portion {
   readonly maxLineBytes: number
   private readonly parse: ParseLine
   private readonly events: ReadEvents
+  private readonly spare: Room
   private bytes: Buffer = Buffer.alloc(0)
   private end = 0
   private at = 0
   private lineStart = 0
   private lineEnd = 0
-  private base = 0
+  /** What a place in `bytes` has to be moved by to be one in the input. */
+  private shift = 0
   private sawCarriageReturn = false
   private refusal: BadLineError | null = null
 
-  constructor(parse: ParseLine, events: ReadEvents, maxLineBytes: number) {
+  constructor(parse: ParseLine, events: ReadEvents, spare: Room, maxLineBytes: number) {
     this.parse = parse
     this.events = events
+    this.spare = spare
     this.maxLineBytes = maxLineBytes
   }
 
@@ -103,16 +110,17 @@ class LinePortion implements Portion {
     this.sawCarriageReturn = false
   }
 
-  set(bytes: Buffer, end: number, base: number): void {
+  /** The first `size` bytes of `room` are those of the input from `offset` on. */
+  set({bytes, start}: Room, size: number, offset: number): void {
     this.bytes = bytes
-    this.end = end
-    this.base = base
-    this.at = 0
+    this.at = start
+    this.end = start + size
+    this.shift = offset - start
   }
 
-  /** The line at `base` is too long to be held, and so what follows it is not known. */
-  refuse(base: number): void {
-    this.set(this.bytes, 0, base)
+  /** The line at `offset` is too long to be held, and so what follows it is not known. */
+  refuse(offset: number): void {
+    this.set({bytes: this.bytes, start: 0, end: 0}, 0, offset)
     this.lineStart = 0
     this.lineEnd = 0
     this.refusal = new BadLineError(`the line is longer than ${this.maxLineBytes} bytes`, {ends: true})
@@ -128,12 +136,12 @@ class LinePortion implements Portion {
     this.lineEnd = at
     this.at = at + 1
     if (at - start > this.maxLineBytes) throw new BadLineError(`the line is longer than ${this.maxLineBytes} bytes`)
-    this.parse(bytes, start, at, record)
+    this.parse(bytes, start, at, record, this.spare)
     return true
   }
 
   offset(): number {
-    return this.base + this.lineStart
+    return this.shift + this.lineStart
   }
 
   raw(): Buffer {

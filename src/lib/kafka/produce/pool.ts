@@ -1,5 +1,6 @@
+import {Arena, type Room} from '../../records/arena.js'
 import {HEADER_BYTES} from '../../records/batch.js'
-import {Batch} from './batch.js'
+import {Batch, bytesOf} from './batch.js'
 
 /** Of records that are read and not yet acknowledged, where a batch is open in every partition. */
 const KEYED_BYTES = 32 * 1024 * 1024
@@ -12,7 +13,10 @@ const MIN_BATCH_BYTES = 32 * 1024
 export class Pool {
   /** What a batch holds, header included. */
   readonly batchBytes: number
+  readonly arena: Arena
   private readonly free: Batch[] = []
+  /** Of batches that made place for a larger one. */
+  private readonly rooms: Room[] = []
   private readonly size: number
   private left: number
 
@@ -25,12 +29,13 @@ export class Pool {
     this.batchBytes = Math.min(share, MAX_BATCH_BYTES, maxBatchBytes)
     this.size = keyed ? Math.max(PLACES, 2 * partitions) : PLACES
     this.left = this.size
+    this.arena = new Arena(this.size * bytesOf(this.batchBytes))
   }
 
   /** A batch with room for a record of that `largestSize`; null until one is given back. */
   take(recordBytes: number, now: number): Batch | null {
     const bytes = HEADER_BYTES + recordBytes
-    const batch = bytes <= this.batchBytes ? (this.free.pop() ?? this.make(this.batchBytes)) : this.large(bytes)
+    const batch = bytes <= this.batchBytes ? (this.free.pop() ?? this.make()) : this.large(bytes)
     batch?.reset(now)
     return batch
   }
@@ -41,20 +46,22 @@ export class Pool {
     else this.left += this.places(batch.capacityBytes)
   }
 
-  private make(bytes: number): Batch | null {
-    const places = this.places(bytes)
-    if (this.left < places) return null
-    this.left -= places
-    return new Batch(bytes)
+  private make(): Batch | null {
+    if (this.left === 0) return null
+    this.left--
+    return new Batch(this.batchBytes, this.rooms.pop() ?? this.arena.take(bytesOf(this.batchBytes)))
   }
 
   /** A record that fits no ordinary batch takes the place of several. */
   private large(bytes: number): Batch | null {
-    while (this.left < this.places(bytes) && this.free.length > 0) {
-      this.free.pop()
+    const places = this.places(bytes)
+    while (this.left < places && this.free.length > 0) {
+      this.rooms.push(this.free.pop()!.room)
       this.left++
     }
-    return this.make(bytes)
+    if (this.left < places) return null
+    this.left -= places
+    return new Batch(bytes)
   }
 
   private places(bytes: number): number {

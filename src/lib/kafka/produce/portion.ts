@@ -1,3 +1,4 @@
+import type {Arena} from '../../records/arena.js'
 import type {Source} from './input.js'
 import type {PlacedRecord} from './placed-record.js'
 
@@ -33,8 +34,13 @@ export type Portion = {
   raw(): Buffer
 }
 
-/** Reads inputs as records. Ends early once `signal` is aborted. Throws SkkError (local I/O). */
-export type ReadInputs = (inputs: readonly Source[], events: ReadEvents, signal: AbortSignal) => AsyncGenerator<Portion>
+/** Reads inputs as records, best by way of `arena`. Ends early once `signal` is aborted. Throws SkkError (local I/O). */
+export type ReadInputs = (
+  inputs: readonly Source[],
+  events: ReadEvents,
+  signal: AbortSignal,
+  arena: Arena,
+) => AsyncGenerator<Portion>
 
 export type ReadEvents = {
   /** Told once of an input whose lines end in CR LF. */
@@ -43,12 +49,12 @@ export type ReadEvents = {
 
 /** The same inputs so many times in a row, each time as inputs of their own. */
 export function repeated(read: ReadInputs, times: number): ReadInputs {
-  return async function* readAgain(inputs, events, signal) {
+  return async function* readAgain(inputs, events, signal, arena) {
     let before = 0
     for (let time = 0; time < times && !signal.aborted; time++) {
       let bytesRead = 0
       const again = inputs.map((source) => ({...source}))
-      for await (const portion of read(again, events, signal)) {
+      for await (const portion of read(again, events, signal, arena)) {
         bytesRead = portion.bytesRead
         portion.bytesRead += before
         yield portion

@@ -1,3 +1,4 @@
+import type {Arena} from '../../records/arena.js'
 import {largestSize} from '../../records/batch-writer.js'
 import type {Batch} from './batch.js'
 import type {Claim} from './coverage.js'
@@ -40,6 +41,11 @@ export class Producer {
     this.queues = lanes.map((lane) => ({lane, open: null, sealed: [], sending: false}))
     this.partitioner = new Partitioner(lanes.length, firstPartition)
     this.pool = new Pool({partitions: lanes.length, keyed, maxBatchBytes})
+  }
+
+  /** Where records are copied from fastest. */
+  get arena(): Arena {
+    return this.pool.arena
   }
 
   get partitions(): number {

@@ -96,8 +96,8 @@ export const envelopeOf = (record: RecordInput): Buffer => writeEnvelope(record)
 /** Lines as envelopes (product.md, "The record envelope"). */
 export function recordParser({headers, timestamp = null, partition, keepPartition}: RecordFormat): ParseLine {
   const scanner = new EnvelopeScanner()
-  return (bytes, start, end, record) => {
-    if (headers.length === 0 && scanner.scan(bytes, start, end, record)) {
+  return (bytes, start, end, record, spare) => {
+    if (headers.length === 0 && scanner.scan(bytes, start, end, record, spare)) {
       if (timestamp !== null) record.timestamp = timestamp
       record.partition = partition ?? (keepPartition ? scanner.partition : -1)
       return

@@ -227,8 +227,8 @@ describe('lag', () => {
         timeoutMs: 5_000,
       })
       let lines = 0
-      const minutely: ParseLine = (bytes, start, end, record) => {
-        toFirstPartition(bytes, start, end, record)
+      const minutely: ParseLine = (bytes, start, end, record, spare) => {
+        toFirstPartition(bytes, start, end, record, spare)
         record.timestamp = old + ++lines * 60_000
       }
       await produceText(cluster, numbers(5), {parse: minutely})

@@ -7,6 +7,7 @@ import {linesOf} from '../../../../src/lib/kafka/produce/lines.js'
 import {emptyRecord} from '../../../../src/lib/kafka/produce/placed-record.js'
 import {BadLineError} from '../../../../src/lib/kafka/produce/portion.js'
 import {lineParser} from '../../../../src/lib/kafka/produce/records.js'
+import {Arena} from '../../../../src/lib/records/arena.js'
 import {plainLines} from '../records-fixture.js'
 
 type Line = {bytes: Buffer; offset: number}
@@ -39,6 +40,7 @@ async function read(chunks: readonly Buffer[], maxLineBytes?: number): Promise<R
     [{name: 'standard input', bytes: null, modified: null}],
     {onCarriageReturn: () => found.carriageReturns++},
     new AbortController().signal,
+    new Arena(0),
   )
   for await (const portion of portions) {
     const next = (): boolean => {
