@@ -126,14 +126,17 @@ function serverProperties({id, port, controllerPort, dir}: Node, nodes: readonly
     .join('')
 }
 
-/** As kcat is told: all brokers are known, and no replica of the topics lags. */
+/** As each broker tells kcat: it knows all brokers and the topics, and no replica lags. */
 async function isWhole(bootstrap: string, count: number, topics: readonly string[]): Promise<boolean> {
-  for (const topic of topics) {
-    const {code, stdout} = await run('kcat', ['-b', bootstrap, '-L', '-J', '-t', topic])
-    if (code !== 0) return false
-    const found = JSON.parse(stdout)
-    const partitions: {isrs: object[]}[] = found.topics.flatMap(({partitions}: {partitions: object[]}) => partitions)
-    if (found.brokers.length < count || partitions.some(({isrs}) => isrs.length < count)) return false
+  for (const broker of bootstrap.split(',')) {
+    for (const topic of topics) {
+      const {code, stdout} = await run('kcat', ['-b', broker, '-L', '-J', '-t', topic])
+      if (code !== 0) return false
+      const found = JSON.parse(stdout)
+      const partitions: {isrs: object[]}[] = found.topics.flatMap(({partitions}: {partitions: object[]}) => partitions)
+      const areWhole = partitions.length > 0 && partitions.every(({isrs}) => isrs.length === count)
+      if (found.brokers.length < count || !areWhole) return false
+    }
   }
   return true
 }
