@@ -19,9 +19,14 @@ const RAW_BLOCK = 0
 const RLE_BLOCK = 1
 const RESERVED_BLOCK = 3
 
+/** Output at once, as a part of the input: larger chunks are garbage outside the heap, for which V8 collects all of it. */
+const USUAL_RATIO = 8
+
 /** Compresses to one frame at zstd's default level, 3, as the Java clients do. */
 export async function compressZstd(bytes: Buffer): Promise<Buffer> {
-  if (native.zstdCompress !== undefined) return promisify(native.zstdCompress)(bytes, {chunkSize: chunkSize(bytes.length)})
+  if (native.zstdCompress !== undefined) {
+    return promisify(native.zstdCompress)(bytes, {chunkSize: chunkSize(Math.ceil(bytes.length / USUAL_RATIO))})
+  }
   const wasm = await loadWasm()
   return asBuffer(wasm.compress(bytes))
 }
