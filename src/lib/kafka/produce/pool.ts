@@ -7,7 +7,9 @@ const KEYED_BYTES = 32 * 1024 * 1024
 /** As many batches keep every partition of a few brokers busy while more is read. */
 const PLACES = 10
 const MAX_BATCH_BYTES = 1_000_000
-const MIN_BATCH_BYTES = 32 * 1024
+const MIN_BATCH_BYTES = 48 * 1024
+/** Where a batch is open in every partition, so many for each: what is over is under way, or waits for it. */
+const BATCHES_PER_PARTITION = 1.25
 
 /** Batches of one size, used over and over: what bounds the memory of a run, however large its input. */
 export class Pool {
@@ -21,13 +23,13 @@ export class Pool {
   private left: number
 
   /**
-   * Keyed records keep a batch open in every partition, and one more on its way: with fewer than two for each, batches are sent
-   * nearly empty (performance.md §1.2a).
+   * Keyed records keep a batch open in every partition. With too few for that they would be sent nearly empty (performance.md §1.2a);
+   * with more over, all of them would have to be smaller, and so more.
    */
   constructor({partitions, keyed, maxBatchBytes}: {partitions: number; keyed: boolean; maxBatchBytes: number}) {
-    const share = keyed ? Math.max(MIN_BATCH_BYTES, Math.floor(KEYED_BYTES / (2 * partitions))) : MAX_BATCH_BYTES
+    this.size = keyed ? Math.max(PLACES, Math.ceil(BATCHES_PER_PARTITION * partitions)) : PLACES
+    const share = keyed ? Math.max(MIN_BATCH_BYTES, Math.floor(KEYED_BYTES / this.size)) : MAX_BATCH_BYTES
     this.batchBytes = Math.min(share, MAX_BATCH_BYTES, maxBatchBytes)
-    this.size = keyed ? Math.max(PLACES, 2 * partitions) : PLACES
     this.left = this.size
     this.arena = new Arena(this.size * bytesOf(this.batchBytes))
   }
