@@ -41,7 +41,7 @@ export async function fuzz(stack: FuzzedStack, {frames, seed, profile = 'wide'}:
   // What the stack keeps after it has seen everything is no leak: its codecs, and topics and groups up to their quotas.
   await useCodecs(stack)
   await Promise.all(connections(stack).map((connection) => drive(connection, iterate([...valid, ...valid]), stack)))
-  await driveAll(stack, valid, frames / 10, seed - 1)
+  await driveAll(stack, valid, frames / 4, seed - 1)
 
   const before = await stack.residentMiB()
   const tallies = await driveAll(stack, valid, frames, seed)
