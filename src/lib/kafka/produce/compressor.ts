@@ -93,6 +93,8 @@ class Thread implements Hand {
   private readonly worker: Worker
   private readonly waiting: Waiting[] = []
   private readonly copies: Uint8Array<ArrayBuffer>[] = []
+  /** What ended the thread, out of memory perhaps: nobody would answer any more. */
+  private failure: Error | null = null
 
   constructor(codec: Compression) {
     this.worker = new Worker(THREAD, {workerData: codec, resourceLimits: {maxYoungGenerationSizeMb: 8}})
@@ -103,11 +105,13 @@ class Thread implements Hand {
       else reject(error!)
     })
     this.worker.on('error', (error) => {
-      for (const {reject} of this.waiting.splice(0)) reject(error as Error)
+      this.failure = error as Error
+      for (const {reject} of this.waiting.splice(0)) reject(this.failure)
     })
   }
 
   compress(bytes: Buffer): Promise<Buffer> {
+    if (this.failure !== null) return Promise.reject(this.failure)
     return new Promise((resolve, reject) => {
       this.waiting.push({resolve, reject})
       // A copy, which the thread owns until it has answered: the batch's own bytes are still needed here.
