@@ -15,7 +15,7 @@ if (argv.length === 1 && argv[0] === '--version') {
   process.stdout.write(`${name}/${version} ${process.platform}-${process.arch} node-${process.version}\n`)
 } else {
   // These two move gigabytes in buffers that live for milliseconds. V8 would let the young generation grow to 32 MB, and, before it is
-  // full, collect the old one for the sake of the buffers; in 1 MB they go soon, at no cost. As an option of Node, V8 would raise 1 to 2.
+  // full, collect the old one for the sake of the buffers; in 1 MB they go soon. Given to Node as an option, the factor has no effect.
   if (argv[0] === 'produce' || argv[0] === 'local') setFlagsFromString('--semi-space-growth-factor=1')
   if (module.enableCompileCache) module.enableCompileCache() // Node >= 22.1; before the first heavy import
   import('../dist/lib/start.js').then(({start}) => start(argv, root))
