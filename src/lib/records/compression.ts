@@ -1,6 +1,6 @@
 import {promisify} from 'node:util'
 import zlib from 'node:zlib'
-import {chunkSize} from './chunk-size.js'
+import {chunkSize, compressedChunkSize} from './chunk-size.js'
 import {compressLz4, decompressLz4} from './lz4.js'
 import {RecordError} from './record-error.js'
 import {compressSnappy, decompressSnappy} from './snappy.js'
@@ -21,7 +21,7 @@ export async function compress(codec: Compression, bytes: Buffer): Promise<Buffe
     case 'none':
       return bytes
     case 'gzip':
-      return gzip(bytes, {chunkSize: chunkSize(bytes.length)})
+      return gzip(bytes, {chunkSize: compressedChunkSize(bytes.length)})
     case 'snappy':
       return compressSnappy(bytes)
     case 'lz4':

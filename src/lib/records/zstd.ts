@@ -1,6 +1,6 @@
 import {promisify} from 'node:util'
 import zlib from 'node:zlib'
-import {chunkSize} from './chunk-size.js'
+import {chunkSize, compressedChunkSize} from './chunk-size.js'
 import {RecordError} from './record-error.js'
 
 type ZstdOptions = {chunkSize?: number; maxOutputLength?: number}
@@ -19,14 +19,10 @@ const RAW_BLOCK = 0
 const RLE_BLOCK = 1
 const RESERVED_BLOCK = 3
 
-/** Output at once, as a part of the input: larger chunks are garbage outside the heap, for which V8 collects all of it. */
-const USUAL_RATIO = 8
-
 /** Compresses to one frame at zstd's default level, 3, as the Java clients do. */
 export async function compressZstd(bytes: Buffer): Promise<Buffer> {
-  if (native.zstdCompress !== undefined) {
-    return promisify(native.zstdCompress)(bytes, {chunkSize: chunkSize(Math.ceil(bytes.length / USUAL_RATIO))})
-  }
+  if (native.zstdCompress !== undefined)
+    return promisify(native.zstdCompress)(bytes, {chunkSize: compressedChunkSize(bytes.length)})
   const wasm = await loadWasm()
   return asBuffer(wasm.compress(bytes))
 }

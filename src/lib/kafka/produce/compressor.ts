@@ -10,15 +10,24 @@ import {type Compression, compress} from '../../records/compression.js'
 const BATCHES_BEFORE_THREAD = 4
 const LARGE_BATCH_BYTES = 128 * 1024
 
-/** More would wait for the reading of the next records, and each takes megabytes. */
-const MOST_HANDS = Math.min(4, availableParallelism())
-/** Our lz4 and snappy are as fast as the reading; zstd in WebAssembly takes twice as long. */
-const MOST_THREADS = {lz4: 1, snappy: 1, zstd: Math.min(2, availableParallelism())}
-
 const THREAD = fileURLToPath(new URL('./compressor-thread.js', import.meta.url))
 
 /** Whether Node itself does it in threads of its own. */
 const isAsynchronous = (codec: Compression): boolean => codec === 'gzip' || (codec === 'zstd' && 'zstdCompress' in zlib)
+
+const upTo = (hands: number): number => Math.min(hands, availableParallelism())
+
+/**
+ * Each takes megabytes, and more would wait for the reading of the next records: our lz4 and snappy are as fast as that, zstd in
+ * WebAssembly takes twice as long.
+ */
+const MOST_HANDS: Record<Compression, number> = {
+  none: 0,
+  gzip: upTo(4),
+  snappy: 1,
+  lz4: 1,
+  zstd: upTo(isAsynchronous('zstd') ? 4 : 2),
+}
 
 type Waiting = {resolve(bytes: Buffer): void; reject(error: Error): void}
 type Job = Waiting & {bytes: Buffer}
@@ -67,10 +76,8 @@ export class Compressor {
 
   private hire(): Hand | undefined {
     const {codec, hands} = this
-    const most = isAsynchronous(codec) ? MOST_HANDS : MOST_THREADS[codec as keyof typeof MOST_THREADS]
-    if (hands.length === most) return undefined
-    const native = {jobs: 0, most: 1, compress: (bytes: Buffer) => compress(codec, bytes), close: async () => {}}
-    const hand = isAsynchronous(codec) ? native : new Thread(codec)
+    if (hands.length === MOST_HANDS[codec]) return undefined
+    const hand = isAsynchronous(codec) ? nativeHand(codec) : new Thread(codec)
     hands.push(hand)
     return hand
   }
@@ -82,6 +89,13 @@ export class Compressor {
     return ++this.batches > BATCHES_BEFORE_THREAD && existsSync(THREAD)
   }
 }
+
+const nativeHand = (codec: Compression): Hand => ({
+  jobs: 0,
+  most: 1,
+  compress: (bytes) => compress(codec, bytes),
+  close: async () => {},
+})
 
 /** `bytes` comes back, to be used again. */
 type Answer = {compressed?: Uint8Array<ArrayBuffer>; error?: Error; bytes: Uint8Array<ArrayBuffer>}
