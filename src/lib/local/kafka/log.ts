@@ -44,6 +44,12 @@ const BATCHES_PER_WRITE = 1_000
 const LOG_APPEND_TIME = 0x08
 
 /**
+ * Of full segments, one after the other in the whole process: each waits for the disk in one of Node's four threads, which appends
+ * need too, and partitions that are written in turn are full together.
+ */
+let syncs: Promise<void> = Promise.resolve()
+
+/**
  * The log of one partition: record batches in segment files, in the order of their offsets. Batches stay as the producer
  * made them but for the base offset and leader epoch, which lie outside the checksum, and the timestamp on LogAppendTime
  * topics.
@@ -202,7 +208,7 @@ export class PartitionLog {
   #roll(baseOffset: number): void {
     const full = this.#active
     this.#segments.push(new Segment(this.#dir, baseOffset, this.#options.files, {create: true}))
-    full.sync().catch(() => {}) // in the background, as Kafka does; closing tries again
+    syncs = syncs.then(() => full.sync()).catch(() => {}) // in the background, as Kafka does; closing tries again
   }
 
   /**
