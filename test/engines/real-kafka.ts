@@ -113,6 +113,8 @@ function serverProperties({id, port, controllerPort, dir}: Node, nodes: readonly
     'auto.create.topics.enable': false,
     'group.initial.rebalance.delay.ms': 0,
     'num.partitions': 1,
+    // A minute by default: what a deleted topic held would be written to the disk while the next one is measured.
+    'log.segment.delete.delay.ms': 100,
     'default.replication.factor': copies,
     'offsets.topic.num.partitions': 4,
     'offsets.topic.replication.factor': copies,

@@ -8,12 +8,17 @@ import {Reader} from './wire.js'
 export type Broker = {
   nodeId: string | number | null
   versions: Record<number, {minVersion: number; maxVersion: number}> | null
-  connectionPool: {
+  connectionPool: Connection & {
     host: string
     port: number
-    send(protocol: {request: object; response: object; requestTimeout?: number; logResponseError?: boolean}): Promise<Buffer>
+    /** One of two, once it is connected: by itself the pool sends Fetch over the second, and all else over the first. */
+    getConnection(index: number): Promise<Connection>
     pool: {socket?: Socket}[]
   }
+}
+
+export type Connection = {
+  send(protocol: {request: object; response: object; requestTimeout?: number; logResponseError?: boolean}): Promise<Buffer>
 }
 
 /** One request of the Kafka protocol in a version below "flexible". `key` and `name` as on kafka.apache.org/protocol. */
@@ -21,7 +26,8 @@ export type Request = {
   key: number
   name: string
   version: number
-  body: Buffer /** How long the broker may take. */
+  body: Buffer
+  /** How long the broker may take. */
   timeoutMs?: number
 }
 
@@ -37,17 +43,25 @@ export async function send(
 ): Promise<Reader> {
   // kafkajs copies `buffer`, and looks at `buf` to tell an encoder from anything else.
   const encode = async () => ({buf: body, buffer: body})
-  const answer = await exchange(broker, {key, name, version, ...(timeoutMs !== undefined && {timeoutMs})}, encode, throttle)
+  const answer = await exchange(
+    broker.connectionPool,
+    {key, name, version, ...(timeoutMs !== undefined && {timeoutMs})},
+    encode,
+    throttle,
+  )
   return new Reader(throttle === 'start' ? answer.subarray(4) : answer)
 }
 
-/** The same for a body that is written only when the connection is ready, and not copied; its throttle time is at the end. */
+/**
+ * The same for a body that is written only when the connection is ready, and not copied; its throttle time is at the end. It goes over
+ * `connection` 0 or 1: Kafka begins with a request only when it has answered the one before it on the same connection.
+ */
 export async function sendInPlace(
   broker: Broker,
-  {encode, ...request}: Omit<Request, 'body'> & {encode(): InPlace},
+  {connection, encode, ...request}: Omit<Request, 'body'> & {connection: 0 | 1; encode(): InPlace},
 ): Promise<Reader> {
   const answer = await exchange(
-    broker,
+    await broker.connectionPool.getConnection(connection),
     request,
     async () => {
       const inPlace = encode()
@@ -60,13 +74,13 @@ export async function sendInPlace(
 }
 
 function exchange(
-  broker: Broker,
+  over: Connection,
   {key, name, version, timeoutMs}: Omit<Request, 'body'>,
   encode: () => Promise<object>,
   throttle: 'start' | 'end' | number,
 ): Promise<Buffer> {
   const throttleAt = (size: number): number => (throttle === 'start' ? 0 : throttle === 'end' ? size - 4 : throttle)
-  return broker.connectionPool.send({
+  return over.send({
     request: {apiKey: key, apiVersion: version, apiName: name, encode},
     response: {
       decode: async (payload: Buffer) => ({

@@ -1,8 +1,10 @@
 /** The bytes `[start, end)` of a buffer. */
 export type Room = {readonly bytes: Buffer; readonly start: number; readonly end: number}
 
-/** Of input at a time, and of what parsing makes of a line of it. */
-const INPUT_BYTES = 512 * 1024
+/** Of input: what is being parsed, and the same again that is being read. */
+const INPUT_BYTES = 1024 * 1024
+/** Of what parsing makes of a line. */
+const SPARE_BYTES = 512 * 1024
 
 /**
  * The one buffer that holds what is read, what parsing makes of it, and the batches that it goes into: within a buffer bytes are copied
@@ -16,9 +18,9 @@ export class Arena {
 
   /** With room for so many bytes of batches. */
   constructor(batchBytes: number) {
-    this.bytes = Buffer.allocUnsafeSlow(2 * INPUT_BYTES + batchBytes)
+    this.bytes = Buffer.allocUnsafeSlow(INPUT_BYTES + SPARE_BYTES + batchBytes)
     this.input = this.take(INPUT_BYTES)
-    this.spare = this.take(INPUT_BYTES)
+    this.spare = this.take(SPARE_BYTES)
   }
 
   /** Room that nobody else has; where none is left, elsewhere. */

@@ -1,6 +1,6 @@
 import type {Socket} from 'node:net'
 
-import type {Broker} from '../broker.js'
+import type {Broker, Connection} from '../broker.js'
 import {Frames} from '../frames.js'
 import {Reader, Writer} from '../wire.js'
 import type {Place} from './check.js'
@@ -62,19 +62,13 @@ type Encoder = {apiKey: number; apiVersion: number; encode(): Promise<{buffer: B
 
 /** The connection as `requests/*.ts` know one. */
 export function brokerOf(exchange: Exchange, {host, port}: Place, versions: Broker['versions']): Broker {
-  return {
-    nodeId: null,
-    versions,
-    connectionPool: {
-      host,
-      port,
-      pool: [],
-      async send({request}) {
-        const {apiKey, apiVersion, encode} = request as Encoder
-        return exchange.ask(apiKey, apiVersion, (await encode()).buffer)
-      },
+  const connection: Connection = {
+    async send({request}) {
+      const {apiKey, apiVersion, encode} = request as Encoder
+      return exchange.ask(apiKey, apiVersion, (await encode()).buffer)
     },
   }
+  return {nodeId: null, versions, connectionPool: {...connection, host, port, pool: [], getConnection: async () => connection}}
 }
 
 /** Whether the peer answers Kafka's ApiVersions in plaintext. */

@@ -1,4 +1,4 @@
-import {type Arena, elsewhere, type Room} from '../../records/arena.js'
+import {elsewhere, type Room} from '../../records/arena.js'
 import type {Source} from './input.js'
 import type {PlacedRecord} from './placed-record.js'
 import {BadLineError, type Portion, type ReadEvents, type ReadInputs} from './portion.js'
@@ -27,7 +27,7 @@ export function linesOf(parse: ParseLine, maxLineBytes = MAX_LINE_BYTES): ReadIn
       const reader = await openReader(source, signal)
       portion.source = source
       try {
-        for await (const bytesRead of regions(reader, portion, arena)) {
+        for await (const bytesRead of regions(reader, portion, arena.input)) {
           portion.bytesRead = before + bytesRead
           yield portion
         }
@@ -39,35 +39,104 @@ export function linesOf(parse: ParseLine, maxLineBytes = MAX_LINE_BYTES): ReadIn
   }
 }
 
-/** Points `portion` at one piece of the input after the other, each of whole lines. */
-async function* regions(reader: Reader, portion: LinePortion, {input}: Arena): AsyncGenerator<number> {
-  let room = input
-  let buffer = viewOf(room)
-  let used = 0
+/** Points `portion` at one piece of the input after the other, each of whole lines. While one is taken the next is read. */
+async function* regions(reader: Reader, portion: LinePortion, input: Room): AsyncGenerator<number> {
+  const tail = new Tail(reader, input)
+  let reading = tail.readOn()
   let offset = 0
   portion.begin()
   for (;;) {
-    if (used > portion.maxLineBytes) {
-      portion.refuse(offset)
-      yield reader.consumed()
-      return
-    }
-    if (used === buffer.length) {
-      room = elsewhere(2 * used)
-      buffer.copy(room.bytes)
-      buffer = viewOf(room)
-    }
-    const read = await reader.read(buffer, used)
-    const end = read === 0 ? used : lastNewline(buffer, used, used + read) + 1
-    used += read
-    if (end > 0) {
-      portion.set(room, end, offset)
-      yield reader.consumed()
-      buffer.copyWithin(0, end, used)
-      used -= end
-      offset += end
+    const read = await reading
+    const consumed = reader.consumed()
+    const {from, to} = tail.linesOf(read)
+    const {room} = tail
+    const ahead = read > 0 && tail.findRoom(from) ? tail.readOn() : null
+    if (to > from) {
+      portion.set(room, from, to, offset)
+      yield consumed
+      offset += to - from
     }
     if (read === 0) return
+    if (tail.length > portion.maxLineBytes) {
+      portion.refuse(offset)
+      yield consumed
+      return
+    }
+    if (ahead === null) tail.makeRoom()
+    reading = ahead ?? tail.readOn()
+  }
+}
+
+/** A line whose end was not read yet, and the room that more is read to. */
+class Tail {
+  room: Room
+  private readonly reader: Reader
+  private buffer: Buffer
+  private start = 0
+  private end = 0
+  /** Where the room behind it ends. */
+  private limit: number
+
+  constructor(reader: Reader, room: Room) {
+    this.reader = reader
+    this.room = room
+    this.buffer = viewOf(room)
+    this.limit = this.buffer.length
+  }
+
+  get length(): number {
+    return this.end - this.start
+  }
+
+  /** Reads what comes next, at most half of the room: the other half is being taken. Resolves to the number of bytes, 0 at the end. */
+  readOn(): Promise<number> {
+    const {buffer, end, limit} = this
+    const half = buffer.length >> 1
+    const reading = this.reader.read(buffer.subarray(0, Math.min(end + half, limit)), end)
+    reading.catch(() => {}) // whoever reads ahead learns of it when it is waited for
+    return reading
+  }
+
+  /** Where in the room the lines lie that end in the bytes that were just read; at the end of the input the rest is a line. */
+  linesOf(read: number): {from: number; to: number} {
+    const from = this.start
+    this.end += read
+    const newline = read === 0 ? this.end - 1 : lastNewline(this.buffer, this.end - read, this.end)
+    this.start = Math.max(from, newline + 1)
+    return {from, to: this.start}
+  }
+
+  /** Whether there is room while the lines that begin at `from` are taken: behind them, or before them, where the tail then goes. */
+  findRoom(from: number): boolean {
+    if (this.isEnough(this.buffer.length - this.end)) this.limit = this.buffer.length
+    else if (this.isEnough(from - this.length)) {
+      this.moveToFront()
+      this.limit = from
+    } else return false
+    return true
+  }
+
+  /** Makes room where only the tail is needed any more. */
+  makeRoom(): void {
+    if (this.isEnough(this.buffer.length - this.length)) this.moveToFront()
+    else {
+      this.room = elsewhere(2 * this.buffer.length)
+      const line = this.buffer.subarray(this.start, this.end)
+      this.buffer = viewOf(this.room)
+      this.end = line.copy(this.buffer)
+      this.start = 0
+    }
+    this.limit = this.buffer.length
+  }
+
+  private isEnough(bytes: number): boolean {
+    return bytes >= this.buffer.length >> 2
+  }
+
+  private moveToFront(): void {
+    this.buffer.copyWithin(0, this.start, this.end)
+    this.end -= this.start
+    this.start = 0
   }
 }
 
@@ -79,7 +148,7 @@ function lastNewline(buffer: Buffer, from: number, to: number): number {
 
 const viewOf = ({bytes, start, end}: Room): Buffer => bytes.subarray(start, end)
 
-/** The lines at the beginning of a room. */
+/** Some lines that lie in a room. */
 class LinePortion implements Portion {
   source!: Source
   readonly firstLine = 1
@@ -110,17 +179,17 @@ class LinePortion implements Portion {
     this.sawCarriageReturn = false
   }
 
-  /** The first `size` bytes of `room` are those of the input from `offset` on. */
-  set({bytes, start}: Room, size: number, offset: number): void {
+  /** The bytes `[from, to)` of `room` are those of the input from `offset` on. */
+  set({bytes, start}: Room, from: number, to: number, offset: number): void {
     this.bytes = bytes
-    this.at = start
-    this.end = start + size
-    this.shift = offset - start
+    this.at = start + from
+    this.end = start + to
+    this.shift = offset - this.at
   }
 
   /** The line at `offset` is too long to be held, and so what follows it is not known. */
   refuse(offset: number): void {
-    this.set({bytes: this.bytes, start: 0, end: 0}, 0, offset)
+    this.set({bytes: this.bytes, start: 0, end: 0}, 0, 0, offset)
     this.lineStart = 0
     this.lineEnd = 0
     this.refusal = new BadLineError(`the line is longer than ${this.maxLineBytes} bytes`, {ends: true})

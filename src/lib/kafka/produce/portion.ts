@@ -39,7 +39,7 @@ export type ReadInputs = (
   inputs: readonly Source[],
   events: ReadEvents,
   signal: AbortSignal,
-  arena: Arena,
+  arena: Pick<Arena, 'input' | 'spare'>,
 ) => AsyncGenerator<Portion>
 
 export type ReadEvents = {

@@ -18,8 +18,9 @@ const API = {key: 0, name: 'Produce'}
 const FIXED_BYTES = 2 + 2 + 4 + 4 + 2 + 4 + 4 + 4
 
 /**
- * Produce v3-7 (v7 for zstd, KIP-110) of one batch to one partition, without copying it. After `cancel` its bytes are not read
- * any more, so they may be used for something else, once the connection is closed, too.
+ * Produce v3-7 (v7 for zstd, KIP-110) of one batch to one partition, without copying it. Each partition has its connection to the
+ * leader. After `cancel` the batch's bytes are not read any more, so they may be used for something else, once the connection is
+ * closed, too.
  */
 export function produce(
   leader: Broker,
@@ -33,8 +34,9 @@ export function produce(
     return {bytes, start: bodyStart, end: start + size}
   }
   const version = versionOf(leader, API, 3, 7)
-  const sending = sendInPlace(leader, {...API, version, encode, timeoutMs: options.timeoutMs + 5_000}).then((answer) =>
-    readAnswer(answer, version, options.partition),
+  const connection = options.partition % 2 === 0 ? 0 : 1
+  const sending = sendInPlace(leader, {...API, version, connection, encode, timeoutMs: options.timeoutMs + 5_000}).then(
+    (answer) => readAnswer(answer, version, options.partition),
   )
   return {
     sending,
