@@ -18,7 +18,7 @@ if (argv.length === 1 && argv[0] === '--version') {
   // full, collect the old one for the sake of the buffers; in 1 MB they go soon. Given to Node as an option, the factor has no effect.
   if (argv[0] === 'produce' || argv[0] === 'local') setFlagsFromString('--semi-space-growth-factor=1')
   // V8 counts buffers as part of the old generation, which it collects anew after a few megabytes when little of it lives: in a
-  // stack that takes 500 MB/s, fifty times a second. It may become four times as large, which is V8's own maximum.
+  // stack that takes 300 MB/s, twenty times a second. It may become four times as large, which is V8's own maximum.
   if (argv[0] === 'local') setFlagsFromString('--heap-growing-percent=300')
   if (module.enableCompileCache) module.enableCompileCache() // Node >= 22.1; before the first heavy import
   import('../dist/lib/start.js').then(({start}) => start(argv, root))

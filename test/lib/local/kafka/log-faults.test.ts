@@ -21,6 +21,36 @@ class Disk {
   }
 }
 
+/** A disk that takes its time: `done` ends what it is asked for first. */
+class SlowDisk {
+  syncs = 0
+  atOnce = 0
+  readonly #waiting: (() => void)[] = []
+
+  readonly datasync = async (): Promise<void> => {
+    this.syncs++
+    const underWay = new Promise<void>((resolve) => this.#waiting.push(resolve))
+    this.atOnce = Math.max(this.atOnce, this.#waiting.length)
+    await underWay
+  }
+
+  readonly done = (): void => this.#waiting.shift()?.()
+}
+
+describe('a slow disk', () => {
+  test('is asked for one full segment at a time, of all partitions, and keeps no batch waiting', async () => {
+    const disk = new SlowDisk()
+    const open = async () => PartitionLog.open(await temporaryDirectory(), {segmentBytes: 100, datasync: disk.datasync})
+    const logs = await Promise.all([open(), open(), open()])
+
+    for (const log of logs) for (const value of ['a', 'b', 'c']) await append(log, [value])
+
+    await expect.poll(() => [disk.done(), disk.syncs][1]).toBe(6)
+    expect(disk.atOnce).toBe(1)
+    disk.done()
+  })
+})
+
 describe('a full disk', () => {
   test('fails the batch and those that wait behind it, leaves no bytes of them, and gives their offsets again', async () => {
     const dir = await temporaryDirectory()

@@ -1,4 +1,4 @@
-import {read as readCallback, writev as writevCallback} from 'node:fs'
+import {fdatasync as fdatasyncCallback, read as readCallback, writev as writevCallback} from 'node:fs'
 import {open, rename} from 'node:fs/promises'
 import {dirname} from 'node:path'
 import {promisify} from 'node:util'
@@ -10,6 +10,9 @@ const writevAt = promisify(writevCallback)
 export type Write = (descriptor: number, buffers: Buffer[], position: number) => Promise<number>
 
 export const write: Write = async (descriptor, buffers, position) => (await writevAt(descriptor, buffers, position)).bytesWritten
+
+/** Resolves when the bytes of the file are on the disk. */
+export const datasync: (descriptor: number) => Promise<void> = promisify(fdatasyncCallback)
 
 /** Fills `buffer` from `position`. Returns how many bytes there were, fewer only at the end of the file. */
 export async function readFully(descriptor: number, buffer: Buffer, position: number): Promise<number> {

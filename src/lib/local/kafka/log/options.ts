@@ -1,5 +1,5 @@
 import {FilePool} from './file-pool.js'
-import {type Write, write} from './files.js'
+import {datasync, type Write, write} from './files.js'
 
 export type LogOptions = {
   /** A segment that would grow above this is closed and another one begun. Default 64 MiB. */
@@ -18,6 +18,8 @@ export type LogOptions = {
   now?: () => number
   /** Where a test injects a full disk. */
   write?: Write
+  /** Where a test injects a slow one. */
+  datasync?: (descriptor: number) => Promise<void>
 }
 
 export const DEFAULTS: Required<LogOptions> = {
@@ -29,6 +31,7 @@ export const DEFAULTS: Required<LogOptions> = {
   files: new FilePool(),
   now: Date.now,
   write,
+  datasync,
 }
 
 export type ReadOptions = {

@@ -1,16 +1,15 @@
-import {fdatasync as fdatasyncCallback, ftruncate as ftruncateCallback} from 'node:fs'
+import {ftruncate as ftruncateCallback} from 'node:fs'
 import {dirname, join} from 'node:path'
 import {promisify} from 'node:util'
 
 import {type BatchHeader, HEADER_BYTES, LOG_OVERHEAD_BYTES, readBatchHeader} from '../../../records/batch.js'
 import {forEachRecord} from '../../../records/record.js'
 import {type FilePool, PooledFile} from './file-pool.js'
-import {readFully, syncDirectory, type Write, writeFully} from './files.js'
+import {datasync, readFully, syncDirectory, type Write, writeFully} from './files.js'
 import {INDEX_INTERVAL_BYTES, OffsetIndex} from './offset-index.js'
 import {scanBatches} from './scan.js'
 import {sectionOf} from './section.js'
 
-const datasync = promisify(fdatasyncCallback)
 const truncate = promisify(ftruncateCallback)
 
 /** What the segment keeps of a batch's header. */
@@ -119,9 +118,9 @@ export class Segment {
   }
 
   /** Resolves when everything that was added before the call is on the disk. */
-  async sync(): Promise<void> {
+  async sync(reachDisk = datasync): Promise<void> {
     const size = this.#size
-    if (size > this.syncedSize) await this.file.use(datasync)
+    if (size > this.syncedSize) await this.file.use(reachDisk)
     this.syncedSize = Math.max(size, this.syncedSize)
   }
 
