@@ -58,7 +58,7 @@ export async function send(
  */
 export async function sendInPlace(
   broker: Broker,
-  {connection, encode, ...request}: Omit<Request, 'body'> & {connection: 0 | 1; encode(): InPlace},
+  {connection, encode, ...request}: Omit<Request, 'body'> & {connection: number; encode(): InPlace},
 ): Promise<Reader> {
   const answer = await exchange(
     await broker.connectionPool.getConnection(connection),

@@ -7,6 +7,7 @@ import {iamSasl} from './auth.js'
 import {dropConnections} from './broker.js'
 import {type Cluster, withTolerantMetadata} from './cluster.js'
 import {explain} from './errors.js'
+import {installConnectOnce} from './overrides/connect-once.js'
 import {installFrameInOnePiece} from './overrides/frame-in-one-piece.js'
 import {KAFKAJS_VERSION, kafkajsVersion} from './overrides/override.js'
 import {installRequestInPlace} from './overrides/request-in-place.js'
@@ -42,9 +43,9 @@ let loading: Promise<typeof import('kafkajs')> | undefined
 /** Loads kafkajs, once, with what we override in it. */
 function loadKafkajs(): Promise<typeof import('kafkajs')> {
   loading ??= (async () => {
-    const known = [installRequestInPlace(), installFrameInOnePiece(), installRequestQueueTimer()]
+    const known = [installRequestInPlace(), installFrameInOnePiece(), installConnectOnce(), installRequestQueueTimer()]
     if (known.includes(false)) {
-      process.emitWarning(`kafkajs is not the ${KAFKAJS_VERSION} that skk knows; it will work, but use more CPU`)
+      process.emitWarning(`kafkajs is not the ${KAFKAJS_VERSION} that skk knows; it will work, but slower`)
     }
     return (await import('kafkajs')).default
   })()

@@ -1,4 +1,5 @@
 import {type Broker, sendInPlace, versionOf} from '../broker.js'
+import {sharedConnections} from '../overrides/connect-once.js'
 import type {Reader} from '../wire.js'
 
 /** The broker's own answer for one partition. */
@@ -34,7 +35,7 @@ export function produce(
     return {bytes, start: bodyStart, end: start + size}
   }
   const version = versionOf(leader, API, 3, 7)
-  const connection = options.partition % 2 === 0 ? 0 : 1
+  const connection = options.partition % sharedConnections()
   const sending = sendInPlace(leader, {...API, version, connection, encode, timeoutMs: options.timeoutMs + 5_000}).then(
     (answer) => readAnswer(answer, version, options.partition),
   )
