@@ -208,7 +208,8 @@ export class PartitionLog {
   #roll(baseOffset: number): void {
     const full = this.#active
     this.#segments.push(new Segment(this.#dir, baseOffset, this.#options.files, {create: true}))
-    syncs = syncs.then(() => full.sync(this.#options.datasync)).catch(() => {}) // in the background, as Kafka does; closing tries again
+    // In the background, as Kafka does; closing tries again.
+    syncs = syncs.then(() => full.sync(this.#options.datasync)).catch(() => {})
   }
 
   /**
