@@ -42,15 +42,16 @@ export function linesOf(parse: ParseLine, maxLineBytes = MAX_LINE_BYTES): ReadIn
 /** Points `portion` at one piece of the input after the other, each of whole lines. While one is taken the next is read. */
 async function* regions(reader: Reader, portion: LinePortion, input: Room): AsyncGenerator<number> {
   const tail = new Tail(reader, input)
-  let reading = tail.readOn()
+  let ahead: Promise<number> | null = null
   let offset = 0
   portion.begin()
   for (;;) {
-    const read = await reading
+    // An end that was read ahead may be none any more: what is appended or cut while lines are taken has to be noticed.
+    const read: number = (await ahead) || (await tail.readOn())
     const consumed = reader.consumed()
     const {from, to} = tail.linesOf(read)
     const {room} = tail
-    const ahead = read > 0 && tail.findRoom(from) ? tail.readOn() : null
+    ahead = read > 0 && tail.findRoom(from) ? tail.readOn() : null
     if (to > from) {
       portion.set(room, from, to, offset)
       yield consumed
@@ -63,7 +64,6 @@ async function* regions(reader: Reader, portion: LinePortion, input: Room): Asyn
       return
     }
     if (ahead === null) tail.makeRoom()
-    reading = ahead ?? tail.readOn()
   }
 }
 
