@@ -11,7 +11,7 @@ import {firstIndex} from './log/offset-index.js'
 import {DEFAULTS, type LogOptions, type ReadOptions} from './log/options.js'
 import {type ProducedBatch, type Producer, ProducerStates} from './log/producer-states.js'
 import {recoverSegments} from './log/recovery.js'
-import {type BatchExtent, type OffsetAndTimestamp, Segment} from './log/segment.js'
+import {type BatchExtent, type OffsetAndTimestamp, Segment, syncInTurn} from './log/segment.js'
 
 export type AppendResult = {
   baseOffset: number
@@ -42,12 +42,6 @@ const CHECKPOINT = 'checkpoint'
 const BATCHES_PER_WRITE = 1_000
 
 const LOG_APPEND_TIME = 0x08
-
-/**
- * Of full segments, one after the other in the whole process: each waits for the disk in one of Node's four threads, which appends
- * need too, and partitions that are written in turn are full together.
- */
-let syncs: Promise<void> = Promise.resolve()
 
 /**
  * The log of one partition: record batches in segment files, in the order of their offsets. Batches stay as the producer
@@ -208,8 +202,7 @@ export class PartitionLog {
   #roll(baseOffset: number): void {
     const full = this.#active
     this.#segments.push(new Segment(this.#dir, baseOffset, this.#options.files, {create: true}))
-    // In the background, as Kafka does; closing tries again.
-    syncs = syncs.then(() => full.sync(this.#options.datasync)).catch(() => {})
+    syncInTurn(full, this.#options.datasync)
   }
 
   /**

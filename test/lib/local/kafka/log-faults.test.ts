@@ -45,7 +45,11 @@ describe('a slow disk', () => {
 
     for (const log of logs) for (const value of ['a', 'b', 'c']) await append(log, [value])
 
-    await expect.poll(() => [disk.done(), disk.syncs][1]).toBe(6)
+    const syncs = () => {
+      disk.done()
+      return disk.syncs
+    }
+    await expect.poll(syncs).toBe(6)
     expect(disk.atOnce).toBe(1)
     disk.done()
   })

@@ -18,7 +18,7 @@ export type LogOptions = {
   now?: () => number
   /** Where a test injects a full disk. */
   write?: Write
-  /** Where a test injects a slow one. */
+  /** How full segments reach the disk: where a test injects a slow one. */
   datasync?: (descriptor: number) => Promise<void>
 }
 

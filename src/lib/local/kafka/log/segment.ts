@@ -189,6 +189,17 @@ export class Segment {
   }
 }
 
+let syncs: Promise<void> = Promise.resolve()
+
+/**
+ * Brings a full segment to the disk in the background, as Kafka does; closing its log tries again. One after the other in the whole
+ * process: each waits for the disk in one of Node's four threads, which appends need too, and partitions that are written in turn are
+ * full together.
+ */
+export function syncInTurn(full: Segment, reachDisk = datasync): void {
+  syncs = syncs.then(() => full.sync(reachDisk)).catch(() => {})
+}
+
 /**
  * The first record of a batch that is meant. One whose records cannot be decoded counts as a record: whoever wrote it must
  * not end every look-up by time.
