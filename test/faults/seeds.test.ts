@@ -16,6 +16,8 @@ import {type Random, randomOf} from './random.js'
 
 const SEEDS = Number(process.env['SKK_SEEDS'] ?? (process.env['SKK_FULL'] ? 1_000 : 50))
 const FIRST_SEED = Number(process.env['SKK_SEED'] ?? Math.floor(Math.random() * 1_000_000))
+/** Those that have failed once. 136384: an answer to the look into the log got lost, and its connection swallowed all that was asked next. */
+const KEPT = process.env['SKK_SEED'] === undefined ? [136_384] : []
 const RECORDS = 20_000
 /** All faults have passed by then, long before the delivery timeout. */
 const TROUBLE_MS = 2_000
@@ -118,7 +120,7 @@ const networkFault = (random: Random) =>
     {type: 'limit_data', bytes: random.integer(100, 60_000)},
   ] as const)
 
-describe.each(Array.from({length: SEEDS}, (_, i) => FIRST_SEED + i))('seed %i', (seed) => {
+describe.each([...new Set([...KEPT, ...Array.from({length: SEEDS}, (_, i) => FIRST_SEED + i)])])('seed %i', (seed) => {
   it(`${RECORDS} records: none lost, none twice, none out of order`, async () => {
     const random = randomOf(seed)
     const kafka = plaintext(stack.local)
@@ -146,7 +148,7 @@ describe.each(Array.from({length: SEEDS}, (_, i) => FIRST_SEED + i))('seed %i', 
       await stack.heal()
     })
 
-    const where = `seed ${seed}: ${partitions} partitions, ${compression}, ${JSON.stringify(configs)}, ${told.join('; ')}`
+    const where = `seed ${seed}: ${partitions} partitions, ${compression}, ${JSON.stringify(configs)}, ${told.join('; ')}; told ${JSON.stringify(report)}`
     expect(judge(await readWithKcat(stack.local.plaintextBootstrap!, topic), RECORDS), where).toEqual({
       stored: RECORDS,
       lost: 0,

@@ -4,7 +4,8 @@ import type {Admin, Kafka} from 'kafkajs'
 
 import {SkkError} from '../errors.js'
 import {iamSasl} from './auth.js'
-import {dropConnections} from './broker.js'
+import {type Broker, dropConnections} from './broker.js'
+import {BrokerError} from './broker-error.js'
 import {type Cluster, withTolerantMetadata} from './cluster.js'
 import {explain} from './errors.js'
 import {installConnectOnce} from './overrides/connect-once.js'
@@ -12,6 +13,7 @@ import {installFrameInOnePiece} from './overrides/frame-in-one-piece.js'
 import {KAFKAJS_VERSION, kafkajsVersion} from './overrides/override.js'
 import {installRequestInPlace} from './overrides/request-in-place.js'
 import {installRequestQueueTimer} from './overrides/request-queue-timer.js'
+import {metadata} from './requests/metadata.js'
 import {type Attempt, type Connect, socketFactory} from './socket.js'
 import type {KafkaTarget} from './target.js'
 import {connectVia, parseVia, refuseAmbiguous} from './via.js'
@@ -23,6 +25,9 @@ const CONNECT_MS = 8_500
 
 /** So many addresses have a part of that time, if there are several; kafkajs tries no more than three. */
 const MOST_ADDRESSES = 3
+
+/** A broker that does not answer leaves time to ask another one. */
+const METADATA_MS = 10_000
 
 /** Disconnecting waits for answers that are still due; not for longer than this. */
 const GOODBYE_MS = 1_000
@@ -176,7 +181,11 @@ function clusterOf(kafka: Kafka, target: KafkaTarget): Cluster {
   }
   const createCluster = (kafka as unknown as Record<symbol, (options: object) => Cluster>)[symbol]!
   const cluster = createCluster({allowAutoTopicCreation: false, maxInFlightRequests: null, metadataMaxAge: 300_000})
-  return withTolerantMetadata(cluster, ({brokers}) => refuseAmbiguous(target, brokers))
+  return withTolerantMetadata(cluster, async (broker, topics) => {
+    const found = await inTime(broker, Math.min(METADATA_MS, target.timeoutMs), metadata(broker, topics))
+    refuseAmbiguous(target, found.brokers)
+    return found
+  })
 }
 
 /** The outcome of `work`, or an error with code `ETIMEDOUT` after `ms`. */
@@ -187,6 +196,19 @@ export async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   })
   work.catch(() => {})
   return Promise.race([work, timeout]).finally(() => clearTimeout(timer))
+}
+
+/**
+ * The outcome of a request to `broker`, or an error after `ms`. Its connections are given up then, since one that has become silent would
+ * swallow the next request, too; and when anything else went wrong but what the broker itself answered.
+ */
+export async function inTime<T>(broker: Broker, ms: number, request: Promise<T>): Promise<T> {
+  try {
+    return await within(ms, request)
+  } catch (error) {
+    if (!(error instanceof BrokerError)) dropConnections(broker)
+    throw error
+  }
 }
 
 /** Host and port of `host:port` or `[address]:port`. Throws SkkError (usage). */

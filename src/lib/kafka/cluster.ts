@@ -1,5 +1,5 @@
 import type {Broker} from './broker.js'
-import {type Metadata, metadata} from './requests/metadata.js'
+import type {Metadata} from './requests/metadata.js'
 
 /** The parts of kafkajs 2.2.4's internal `Cluster` that we use; client.ts checks the version. */
 export type Cluster = {
@@ -25,18 +25,17 @@ export type Cluster = {
 
 /**
  * Makes the cluster's own look at metadata ours: kafkajs' throws on the first topic or partition with an error, and reads
- * "no topics" as all topics. `check` sees each answer first, and may throw.
+ * "no topics" as all topics. `ask` gets it.
  */
-export function withTolerantMetadata(cluster: Cluster, check: (found: Metadata) => void): Cluster {
+export function withTolerantMetadata(
+  cluster: Cluster,
+  ask: (broker: Broker, topics: readonly string[]) => Promise<Metadata>,
+): Cluster {
   const {createBroker} = cluster.brokerPool
   cluster.brokerPool.createBroker = (options) => {
     const broker = createBroker(options)
     return Object.assign(broker, {
-      async metadata(topics: readonly string[]) {
-        const found = await metadata(broker, topics)
-        check(found)
-        return inKafkajsTerms(found)
-      },
+      metadata: async (topics: readonly string[]) => inKafkajsTerms(await ask(broker, topics)),
     })
   }
   return cluster

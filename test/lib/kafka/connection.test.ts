@@ -7,6 +7,7 @@ import {withAdmin, withCluster} from '../../../src/lib/kafka/client.js'
 import {socketFactory} from '../../../src/lib/kafka/socket.js'
 import type {KafkaTarget} from '../../../src/lib/kafka/target.js'
 import {listTopics} from '../../../src/lib/kafka/topics.js'
+import {readFaultRule} from '../../../src/lib/local/kafka/fault-rule.js'
 import {stack} from '../../support/stack.js'
 import {iam, plaintext} from './cluster-fixture.js'
 
@@ -203,4 +204,16 @@ it('a connection that is closed may be given up any number of times, without a w
   for (let i = 0; i < 20; i++) socket.unref()
 
   expect(socket.listenerCount('connect')).toBe(before)
+})
+
+it('a connection that swallows an answer is given up for a new one', async () => {
+  const local = await stack()
+
+  await withCluster({...plaintext(local), timeoutMs: 300}, async (cluster) => {
+    await cluster.refreshMetadata()
+    local.faults.add(readFaultRule({api: 'Metadata', action: 'drop', when: 'after', times: 1}))
+
+    await expect(cluster.refreshMetadata()).rejects.toThrow('no answer within 0.3 s')
+    await expect.poll(() => cluster.refreshMetadata().then(() => 'answered', String)).toBe('answered')
+  })
 })

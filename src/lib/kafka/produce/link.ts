@@ -3,7 +3,7 @@ import {setTimeout as delay} from 'node:timers/promises'
 import type {Compression} from '../../records/compression.js'
 import {dropConnections} from '../broker.js'
 import {BrokerError} from '../broker-error.js'
-import {within} from '../client.js'
+import {inTime, within} from '../client.js'
 import {anyBroker, type Cluster, leaderOf} from '../cluster.js'
 import {initProducerId, type ProducerId} from '../requests/init-producer-id.js'
 import {type Acks, produce} from '../requests/produce.js'
@@ -41,10 +41,8 @@ export function linkTo(cluster: Cluster, options: LinkOptions): Link {
     if (acks !== 'all') return null
     const broker = await anyBroker(cluster)
     try {
-      return await within(options.requestTimeoutMs, initProducerId(broker))
+      return await inTime(broker, options.requestTimeoutMs, initProducerId(broker))
     } catch (error) {
-      // A connection that has become silent would swallow the next request too.
-      if (!(error instanceof BrokerError)) dropConnections(broker)
       if (!(error instanceof BrokerError && error.code === CLUSTER_AUTHORIZATION_FAILED)) throw error
       options.onNotIdempotent(error)
       return null
@@ -90,7 +88,7 @@ export function linkTo(cluster: Cluster, options: LinkOptions): Link {
     },
     readBack: ({partition, logEnd}, matches) => {
       const deadline = Date.now() + (stopping() ? HURRIED_READ_BACK_MS : Math.min(READ_BACK_MS, options.deliveryTimeoutMs))
-      return readBack(cluster, {topic, partition, from: logEnd, deadline}, matches)
+      return readBack(cluster, {topic, partition, from: logEnd, deadline, requestTimeoutMs: options.requestTimeoutMs}, matches)
     },
   }
 }

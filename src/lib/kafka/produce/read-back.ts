@@ -3,6 +3,7 @@ import {setTimeout as delay} from 'node:timers/promises'
 import {type BatchHeader, HEADER_BYTES, readBatchHeader} from '../../records/batch.js'
 import type {Broker} from '../broker.js'
 import {BrokerError, check} from '../broker-error.js'
+import {inTime} from '../client.js'
 import {type Cluster, leaderOf} from '../cluster.js'
 import {fetch} from '../requests/fetch.js'
 import {EARLIEST, LATEST, listOffsets, logEnd} from '../requests/list-offsets.js'
@@ -15,7 +16,19 @@ const RETRY_MS = 300
 
 const OFFSET_OUT_OF_RANGE = 1
 
-export type ReadBackOptions = {topic: string; partition: number /** First offset to look at. */; from: number; deadline: number}
+/** No request takes more of the time that is left to all of them: an answer that got lost is asked for again. */
+const REQUEST_MS = 5_000
+
+export type ReadBackOptions = {
+  topic: string
+  partition: number
+  /** First offset to look at. */
+  from: number
+  /** Epoch ms. */
+  deadline: number
+  /** How long one request may take, at most 5 s. */
+  requestTimeoutMs?: number
+}
 
 /**
  * The offset of the batch that `matches`, or null when it is not in the log. Throws when the log cannot tell: it cannot be
@@ -44,7 +57,7 @@ async function search(cluster: Cluster, options: ReadBackOptions, matches: (head
   return patiently(cluster, options, async () => {
     const leader = await leaderOf(cluster, topic, partition)
     // A later leader shows all that it has of the time before it was one (KIP-207).
-    if (written?.leader !== leader.nodeId) written = {leader: leader.nodeId, end: await writtenEnd(leader, topic, partition)}
+    if (written?.leader !== leader.nodeId) written = {leader: leader.nodeId, end: await writtenEnd(leader, options)}
     const scanned = await scan(leader, options, matches)
     if (scanned.found === null && scanned.end < written.end) {
       throw new Error(`partition ${partition} shows records up to ${scanned.end}, and ${written.end} are written`)
@@ -53,13 +66,20 @@ async function search(cluster: Cluster, options: ReadBackOptions, matches: (head
   })
 }
 
-async function writtenEnd(leader: Broker, topic: string, partition: number): Promise<number> {
-  const {errorCode, offset} = await logEnd(leader, topic, partition)
+async function writtenEnd(leader: Broker, options: ReadBackOptions): Promise<number> {
+  const {topic, partition} = options
+  const {errorCode, offset} = await answered(leader, options, logEnd(leader, topic, partition))
   const error = new BrokerError(errorCode, {api: 'ListOffsets', topic, partition})
   if (error.retriable) throw error
   // A broker that does not tell is taken at what it shows. (Whether MSK Serverless tells was not verified.)
   return errorCode === 0 ? offset : 0
 }
+
+const answered = <T>(
+  leader: Broker,
+  {deadline, requestTimeoutMs = REQUEST_MS}: ReadBackOptions,
+  request: Promise<T>,
+): Promise<T> => inTime(leader, Math.max(1, Math.min(REQUEST_MS, requestTimeoutMs, deadline - Date.now())), request)
 
 async function patiently<T>(cluster: Cluster, {deadline}: ReadBackOptions, look: () => Promise<T>): Promise<T> {
   for (;;) {
@@ -79,12 +99,9 @@ async function patiently<T>(cluster: Cluster, {deadline}: ReadBackOptions, look:
 
 type Scanned = {found: number | null; end: number}
 
-async function scan(
-  leader: Broker,
-  {topic, partition, from}: ReadBackOptions,
-  matches: (header: BatchHeader) => boolean,
-): Promise<Scanned> {
-  const [listed] = await listOffsets(leader, topic, [{partition, timestamp: LATEST}], false)
+async function scan(leader: Broker, options: ReadBackOptions, matches: (header: BatchHeader) => boolean): Promise<Scanned> {
+  const {topic, partition, from} = options
+  const [listed] = await answered(leader, options, listOffsets(leader, topic, [{partition, timestamp: LATEST}], false))
   check(listed!.errorCode, {api: 'ListOffsets', topic, partition})
   const end = listed!.offset
   if (end < from) throw new EvidenceGoneError(`the log of partition ${partition} ends at ${end}, and had reached ${from}`)
@@ -98,10 +115,10 @@ async function scan(
       partitionMaxBytes: 4 * 1024 * 1024,
       readCommitted: false,
     }
-    const [answer] = await fetch(leader, topic, [{partition, offset: position}], asked)
+    const [answer] = await answered(leader, options, fetch(leader, topic, [{partition, offset: position}], asked))
     if (answer!.errorCode === OFFSET_OUT_OF_RANGE) {
       gap ??= gapAt(partition, position)
-      position = await firstLeft(leader, topic, partition, position)
+      position = await firstLeft(leader, options, position)
       continue
     }
     check(answer!.errorCode, {api: 'Fetch', topic, partition})
@@ -123,8 +140,9 @@ const gapAt = (partition: number, offset: number, options = {}): EvidenceGoneErr
   new EvidenceGoneError(`retention or compaction has taken what stood at offset ${offset} of partition ${partition}`, options)
 
 /** Where the log begins, which is above `position`. */
-async function firstLeft(leader: Broker, topic: string, partition: number, position: number): Promise<number> {
-  const [listed] = await listOffsets(leader, topic, [{partition, timestamp: EARLIEST}], false)
+async function firstLeft(leader: Broker, options: ReadBackOptions, position: number): Promise<number> {
+  const {topic, partition} = options
+  const [listed] = await answered(leader, options, listOffsets(leader, topic, [{partition, timestamp: EARLIEST}], false))
   check(listed!.errorCode, {api: 'ListOffsets', topic, partition})
   if (listed!.offset <= position) throw gapAt(partition, position)
   return listed!.offset

@@ -3,6 +3,7 @@ import {expect, it} from 'vitest'
 import {EvidenceGoneError} from '../../../../src/lib/kafka/produce/lane.js'
 import {readBack} from '../../../../src/lib/kafka/produce/read-back.js'
 import {requireTopic} from '../../../../src/lib/kafka/topics.js'
+import {readFaultRule} from '../../../../src/lib/local/kafka/fault-rule.js'
 import {stack} from '../../../support/stack.js'
 import {kafkaOf, makeTopic} from '../../../support/topic.js'
 import {plaintext, work} from '../cluster-fixture.js'
@@ -29,5 +30,22 @@ it('what retention has taken matters only where the batch is not found behind it
 
     expect(await look(1)).toBe(1)
     await expect(look(0)).rejects.toThrow(EvidenceGoneError)
+  })
+})
+
+it('an answer that is lost is asked for again, over another connection', async () => {
+  const local = await stack()
+  await makeTopic(local, TOPIC)
+
+  await work({...plaintext(local), timeoutMs: 500}, async (cluster) => {
+    await produceText(cluster, 'sent\n')
+    await requireTopic(cluster, TOPIC)
+    for (const api of ['ListOffsets', 'Fetch', 'Metadata']) {
+      local.faults.add(readFaultRule({api, action: 'drop', when: 'after', times: 1}))
+    }
+    const options = {topic: TOPIC, partition: 0, from: 0, deadline: Date.now() + 8_000, requestTimeoutMs: 200}
+
+    expect(await readBack(cluster, options, ({baseOffset}) => baseOffset === 0)).toBe(0)
+    expect(local.faults.list().map(({hits}) => hits)).toEqual([1, 1, 1])
   })
 })
