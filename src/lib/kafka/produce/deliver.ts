@@ -6,7 +6,7 @@ import type {ProducerId} from '../requests/init-producer-id.js'
 import type {EncodedBatch, ProduceAnswer} from '../requests/produce.js'
 import type {Batch} from './batch.js'
 import type {SentBatch} from './journal.js'
-import {advance, isSame, type Lane, retire} from './lane.js'
+import {advance, cutBelow, isSame, type Lane, retire} from './lane.js'
 import {tooLarge} from './size-limit.js'
 
 /** What became of some records that were handed over together. */
@@ -81,6 +81,8 @@ type Answer =
   | {kind: 'failed'; error: Error; doubtful: boolean}
   /** Nothing more may be sent under this producer id before the log was looked at. */
   | {kind: 'confused'; error: Error}
+  /** Stored where records had been acknowledged, which are gone. */
+  | {kind: 'cut'; error: Error}
 
 /**
  * Sends `batch` until its fate is known, the same bytes under the same sequence each time, at most for the delivery timeout.
@@ -131,6 +133,7 @@ async function deliverBefore(deadline: number, batch: Batch, lane: Lane, link: L
       absent()
       return [{kind: 'unsent', batch, error: answer.error}]
     }
+    if (answer.kind === 'cut') return [{kind: 'unknown', batch, error: answer.error}]
     if (answer.kind === 'confused' || (answer.kind === 'failed' && answer.doubtful)) doubt = header
 
     const over = link.now() >= deadline || link.stopping()
@@ -211,6 +214,8 @@ function isFinal(error: unknown): error is Error {
 function judge({errorCode, baseOffset}: ProduceAnswer, lane: Lane, topic: string): Answer {
   if (errorCode === 0) {
     if (baseOffset >= lane.logEnd) return {kind: 'stored', baseOffset}
+    // A broker that knows no sequences takes nothing for a duplicate, so this is where the batch stands.
+    if (lane.identity === null) return {kind: 'cut', error: cutBelow(lane.partition, lane.logEnd, baseOffset)}
     return {kind: 'confused', error: new Error(`offset ${baseOffset} was acknowledged, which was written before`)}
   }
   const error = new BrokerError(errorCode, {api: 'Produce', topic, partition: lane.partition})

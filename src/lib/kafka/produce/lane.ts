@@ -26,6 +26,15 @@ export class EvidenceGoneError extends Error {
   }
 }
 
+/**
+ * The log goes on at `offset`, and had reached `end` before: a broker has died with what only it had (`--acks 1`), an unclean leader was
+ * elected, or the topic was made anew.
+ */
+export const cutBelow = (partition: number, end: number, offset: number): EvidenceGoneError =>
+  new EvidenceGoneError(
+    `partition ${partition} had reached offset ${end} and goes on at ${offset}: records that were acknowledged are gone`,
+  )
+
 /** By what a batch is known in the log. */
 export type BatchMark = Pick<
   BatchHeader,

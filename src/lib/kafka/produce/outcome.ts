@@ -1,6 +1,7 @@
 import {SkkError} from '../../errors.js'
 import {asSkkError} from '../errors.js'
 import type {KafkaTarget} from '../target.js'
+import {EvidenceGoneError} from './lane.js'
 import type {Counts} from './ledger.js'
 import type {ProduceReport} from './run.js'
 
@@ -31,16 +32,7 @@ export function failureOf(
   attempts: Parameters<typeof asSkkError>[2],
   {dryRun}: {dryRun: boolean},
 ): SkkError | null {
-  if (unknown > 0) {
-    return new SkkError(`${unknown} records may or may not have been written`, {
-      code: 'OUTCOME_UNKNOWN',
-      exit: 'unknownOutcome',
-      hint: resumable
-        ? 'Neither an acknowledgement nor the log itself could tell; `--resume` looks at the log again before it sends the rest.'
-        : 'Neither an acknowledgement nor the log itself could tell; look at the end of the topic before sending them again.',
-      cause: failure,
-    })
-  }
+  if (unknown > 0) return unknownOutcome(unknown, failure, resumable)
   if (badLine) {
     const {source, line, offset, reason, tooLarge} = badLine
     return new SkkError(`line ${line} of "${source}"${offset === null ? '' : `, byte ${offset}`}: ${reason}`, {
@@ -55,5 +47,20 @@ export function failureOf(
     code: 'REJECTED',
     exit: 'partial',
     hint: `${dryRun ? 'Nothing was sent' : 'All others are written'}; if they were too large, ${RAISE_LIMIT}.`,
+  })
+}
+
+const NOTHING_TELLS = 'Neither an acknowledgement nor the log itself could tell;'
+
+function unknownOutcome(unknown: number, failure: unknown, resumable: boolean): SkkError {
+  const gone = failure instanceof EvidenceGoneError
+  const look = gone
+    ? 'Compare the topic with the file; `--restart` sends everything again.'
+    : `${NOTHING_TELLS} \`--resume\` looks at the log again before it sends the rest.`
+  return new SkkError(`${unknown} records may or may not have been written${gone ? `: ${failure.message}` : ''}`, {
+    code: 'OUTCOME_UNKNOWN',
+    exit: 'unknownOutcome',
+    hint: resumable ? look : `${NOTHING_TELLS} look at the end of the topic before sending them again.`,
+    cause: failure,
   })
 }

@@ -7,7 +7,7 @@ import {inTime} from '../client.js'
 import {type Cluster, leaderOf} from '../cluster.js'
 import {fetch} from '../requests/fetch.js'
 import {EARLIEST, LATEST, listOffsets, logEnd} from '../requests/list-offsets.js'
-import {EvidenceGoneError} from './lane.js'
+import {cutBelow, EvidenceGoneError} from './lane.js'
 
 /** A request that is still on its way when its connection is gone arrives within this time or not at all. */
 const SETTLE_MS = 500
@@ -33,7 +33,7 @@ export type ReadBackOptions = {
 /**
  * The offset of the batch that `matches`, or null when it is not in the log. Throws when the log cannot tell: it cannot be
  * reached, or still keeps back its last records, until `deadline` (epoch ms), or it may not be read; EvidenceGoneError when the batch
- * is not found and retention, compaction or a new topic of the same name has taken where it may have been.
+ * is not found and retention or compaction has taken where it may have been, and when the log is shorter than it was.
  */
 export async function readBack(
   cluster: Cluster,
@@ -104,7 +104,7 @@ async function scan(leader: Broker, options: ReadBackOptions, matches: (header: 
   const [listed] = await answered(leader, options, listOffsets(leader, topic, [{partition, timestamp: LATEST}], false))
   check(listed!.errorCode, {api: 'ListOffsets', topic, partition})
   const end = listed!.offset
-  if (end < from) throw new EvidenceGoneError(`the log of partition ${partition} ends at ${end}, and had reached ${from}`)
+  if (end < from) throw cutBelow(partition, from, end)
   let position = from
   let gap: EvidenceGoneError | null = null
   while (position < end) {
@@ -126,7 +126,10 @@ async function scan(leader: Broker, options: ReadBackOptions, matches: (header: 
     for (const header of headersIn(answer!.records)) {
       // The first batch may begin before the offset that was asked for.
       if (header.baseOffset > position) gap ??= gapAt(partition, position)
-      if (matches(header)) return {found: header.baseOffset, end}
+      if (matches(header)) {
+        if (header.baseOffset < from) throw cutBelow(partition, from, header.baseOffset)
+        return {found: header.baseOffset, end}
+      }
       position = header.baseOffset + header.lastOffsetDelta + 1
     }
     // There has to be something, and it comes with the next try; if not, compaction has taken it.

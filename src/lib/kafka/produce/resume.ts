@@ -71,7 +71,7 @@ function refuseOtherLog(topic: string, entries: Iterable<JournalEntry>, ends: Re
       {
         code: 'TOPIC_REPLACED',
         exit: 'conflict',
-        hint: 'The topic was made anew since; send everything again with `--restart`.',
+        hint: 'The topic was made anew since, or a broker died with what only it had acknowledged; send everything again with `--restart`.',
       },
     )
   }
