@@ -75,11 +75,8 @@ async function writtenEnd(leader: Broker, options: ReadBackOptions): Promise<num
   return errorCode === 0 ? offset : 0
 }
 
-const answered = <T>(
-  leader: Broker,
-  {deadline, requestTimeoutMs = REQUEST_MS}: ReadBackOptions,
-  request: Promise<T>,
-): Promise<T> => inTime(leader, Math.max(1, Math.min(REQUEST_MS, requestTimeoutMs, deadline - Date.now())), request)
+const answered = <T>(leader: Broker, {requestTimeoutMs = REQUEST_MS}: ReadBackOptions, request: Promise<T>): Promise<T> =>
+  inTime(leader, Math.min(REQUEST_MS, requestTimeoutMs), request)
 
 async function patiently<T>(cluster: Cluster, {deadline}: ReadBackOptions, look: () => Promise<T>): Promise<T> {
   for (;;) {
