@@ -75,6 +75,9 @@ export class BatchWriter {
   baseTimestamp = 0
   private maxTimestamp = 0
   private readonly end: number
+  /** What carries the batch when its records are compressed; used again, too. */
+  private frame = Buffer.alloc(0)
+  private compressedBytes = 0
 
   constructor(bytes: Buffer, headroom: number, from = 0, to = bytes.length) {
     this.bytes = bytes
@@ -149,11 +152,19 @@ export class BatchWriter {
     return sealed(batch, this.header(identity, batch.length, 'none'))
   }
 
-  /** The same with its records replaced by `compressed`, what `codec` made of `section`; leaves `bytes` alone, and the same headroom. */
-  finishCompressed(identity: BatchIdentity, codec: Compression, compressed: Buffer): {bytes: Buffer; batch: Buffer} {
-    const bytes = Buffer.allocUnsafeSlow(this.headroom + HEADER_BYTES + compressed.length)
-    bytes.set(compressed, this.headroom + HEADER_BYTES)
-    const batch = bytes.subarray(this.headroom)
+  /** Takes what a codec made of `section`, for `finishCompressed`, by copying it. */
+  takeCompressed(compressed: Buffer): void {
+    const size = this.headroom + HEADER_BYTES + compressed.length
+    // The next will be about as large.
+    if (this.frame.length < size) this.frame = Buffer.allocUnsafeSlow(Math.ceil(size * 1.1))
+    this.frame.set(compressed, this.headroom + HEADER_BYTES)
+    this.compressedBytes = compressed.length
+  }
+
+  /** The same as `finish` with the records as `codec` made them: a view of other bytes, valid as long, behind the same headroom. */
+  finishCompressed(identity: BatchIdentity, codec: Compression): {bytes: Buffer; batch: Buffer} {
+    const bytes = this.frame
+    const batch = bytes.subarray(this.headroom, this.headroom + HEADER_BYTES + this.compressedBytes)
     return {bytes, batch: sealed(batch, this.header(identity, batch.length, codec))}
   }
 

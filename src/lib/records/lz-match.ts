@@ -70,3 +70,10 @@ export function copyLiterals(source: Buffer, from: number, length: number, targe
   }
   for (let i = 0; i < length; i++) target[at + i] = source[from + i]!
 }
+
+/** Little-endian. Buffer's own function checks each time what is known here, which takes a fifth of the time of compressing. */
+export function writeUint16(value: number, target: Buffer, at: number): number {
+  target[at] = value & 0xff
+  target[at + 1] = value >>> 8
+  return at + 2
+}

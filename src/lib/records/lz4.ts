@@ -1,4 +1,4 @@
-import {copyLiterals, copyMatch, findMatches} from './lz-match.js'
+import {copyLiterals, copyMatch, findMatches, writeUint16} from './lz-match.js'
 import {RecordError} from './record-error.js'
 import {xxhash32} from './xxhash32.js'
 
@@ -217,7 +217,7 @@ function compressBlock(block: Buffer, output: Buffer, start: number): number {
   const limits = {lastStart: block.length - LAST_MATCH_DISTANCE, end: block.length - LAST_LITERALS}
   const rest = findMatches(block, 0, limits, (literalStart, matchStart, offset, length) => {
     written = writeSequence(block, literalStart, matchStart, length - MINIMUM_MATCH, output, written)
-    written = output.writeUInt16LE(offset, written)
+    written = writeUint16(offset, output, written)
     if (length - MINIMUM_MATCH >= 15) written = writeExtension(length - MINIMUM_MATCH - 15, output, written)
   })
   return writeSequence(block, rest, block.length, 0, output, written)

@@ -1,4 +1,4 @@
-import {copyLiterals, copyMatch, findMatches} from './lz-match.js'
+import {copyLiterals, copyMatch, findMatches, writeUint16} from './lz-match.js'
 import {RecordError} from './record-error.js'
 
 /** `\x82SNAPPY\0`: starts the framing of snappy-java's SnappyOutputStream, which Kafka's Java clients use. */
@@ -131,7 +131,7 @@ function writeLiteral(bytes: Buffer, from: number, to: number, output: Buffer, a
     output[at++] = size - 1
   } else {
     output[at++] = (61 << 2) | LITERAL
-    at = output.writeUInt16LE(size - 1, at)
+    at = writeUint16(size - 1, output, at)
   }
   copyLiterals(bytes, from, size, output, at)
   return at + size
@@ -146,7 +146,7 @@ function writeCopies(offset: number, length: number, output: Buffer, at: number)
       output[at++] = offset & 0xff
     } else {
       output[at++] = ((size - 1) << 2) | COPY_2
-      at = output.writeUInt16LE(offset, at)
+      at = writeUint16(offset, output, at)
     }
     length -= size
   }

@@ -2,6 +2,7 @@ import {elsewhere, type Room} from '../../records/arena.js'
 import type {RecordInput} from '../../records/batch.js'
 import {BatchWriter, type RecordSpans} from '../../records/batch-writer.js'
 import {forEachRecord, type RecordBounds, readHeaders} from '../../records/record.js'
+import type {Compress} from './compressor.js'
 import type {Claim} from './coverage.js'
 import {emptyRecord} from './placed-record.js'
 
@@ -30,8 +31,7 @@ export class Batch {
   readonly capacityBytes: number
   /** The batch of an earlier run that this one repeats under the same producer id and sequence, if it holds the same records. */
   replay: Claim | null = null
-  /** What the codec made of the records, once it was asked. */
-  compressed: Promise<Buffer> | null = null
+  private compressed: Promise<void> | null = null
   keyed: Range | null = null
   keyless: Range | null = null
   private readonly capacity: number
@@ -58,6 +58,12 @@ export class Batch {
     this.compressed = null
     this.keyed = null
     this.keyless = null
+  }
+
+  /** Lets `compress` see the records, once; then the writer has what it made of them. */
+  compressedBy(compress: Compress): Promise<void> {
+    this.compressed ??= compress(this.writer.section, (compressed) => this.writer.takeCompressed(compressed))
+    return this.compressed
   }
 
   fits(record: RecordSpans): boolean {

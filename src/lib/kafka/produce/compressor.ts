@@ -29,11 +29,14 @@ const MOST_HANDS: Record<Compression, number> = {
   zstd: upTo(isAsynchronous('zstd') ? 4 : 2),
 }
 
-type Waiting = {resolve(bytes: Buffer): void; reject(error: Error): void}
-type Job = Waiting & {bytes: Buffer}
+/** Compresses `bytes`, which stay as they are meanwhile. What they became is there only until `take` returns. */
+export type Compress = <T>(bytes: Buffer, take: (compressed: Buffer) => T) => Promise<T>
+
+type Taken = {take(compressed: Buffer): void; reject(error: Error): void}
+type Job = Taken & {bytes: Buffer}
 
 /** Who compresses one batch after the other beside the thread that reads; `most` it takes at a time. */
-type Hand = {jobs: number; most: number; compress(bytes: Buffer): Promise<Buffer>; close(): Promise<unknown>}
+type Hand = {jobs: number; most: number; compress(job: Job, done: () => void): void; close(): Promise<unknown>}
 
 /** Compresses batches, several at a time: in the threads of Node, and the codecs that are our own in threads of ours. */
 export class Compressor {
@@ -46,11 +49,17 @@ export class Compressor {
     this.codec = codec
   }
 
-  /** `bytes` stay as they are until then. */
-  compress(bytes: Buffer): Promise<Buffer> {
-    if (!this.isWorthAThread(bytes)) return compress(this.codec, bytes)
+  readonly compress: Compress = async (bytes, take) => {
+    if (!this.isWorthAThread(bytes)) return take(await compress(this.codec, bytes))
     return new Promise((resolve, reject) => {
-      this.queue.push({bytes, resolve, reject})
+      const taken = (compressed: Buffer): void => {
+        try {
+          resolve(take(compressed))
+        } catch (error) {
+          reject(error)
+        }
+      }
+      this.queue.push({bytes, take: taken, reject})
       this.distribute()
     })
   }
@@ -64,13 +73,11 @@ export class Compressor {
     while (this.queue.length > 0) {
       const hand = this.hands.find(({jobs}) => jobs === 0) ?? this.hire() ?? this.hands.find(({jobs, most}) => jobs < most)
       if (hand === undefined) return
-      const {bytes, resolve, reject} = this.queue.shift()!
       hand.jobs++
-      const done = hand.compress(bytes).finally(() => {
+      hand.compress(this.queue.shift()!, () => {
         hand.jobs--
         this.distribute()
       })
-      done.then(resolve, reject)
     }
   }
 
@@ -93,54 +100,69 @@ export class Compressor {
 const nativeHand = (codec: Compression): Hand => ({
   jobs: 0,
   most: 1,
-  compress: (bytes) => compress(codec, bytes),
+  compress: ({bytes, take, reject}, done) => void compress(codec, bytes).then(take).catch(reject).finally(done),
   close: async () => {},
 })
 
-/** `bytes` comes back, to be used again. */
-type Answer = {compressed?: Uint8Array<ArrayBuffer>; error?: Error; bytes: Uint8Array<ArrayBuffer>}
+/** Bytes that one thread hands to the other, of which `length` count. They come back, since new ones for each would be garbage by the gigabyte. */
+export type Transferred = {bytes: Uint8Array<ArrayBuffer>; length: number}
+
+/** The first is to be compressed, and the second has room for what it becomes, or is replaced. */
+export type Question = {input: Transferred; output: Uint8Array<ArrayBuffer>}
+export type Answer = {input: Uint8Array<ArrayBuffer>; output: Transferred | Error}
 
 class Thread implements Hand {
   jobs = 0
   /** The next are there when it is done with one. */
   readonly most = 4
   private readonly worker: Worker
-  private readonly waiting: Waiting[] = []
-  private readonly copies: Uint8Array<ArrayBuffer>[] = []
+  private readonly waiting: {job: Job; done(): void}[] = []
+  private readonly inputs: Uint8Array<ArrayBuffer>[] = []
+  private readonly outputs: Uint8Array<ArrayBuffer>[] = []
   /** What ended the thread, out of memory perhaps: nobody would answer any more. */
   private failure: Error | null = null
 
   constructor(codec: Compression) {
     this.worker = new Worker(THREAD, {workerData: codec, resourceLimits: {maxYoungGenerationSizeMb: 8}})
-    this.worker.on('message', ({compressed, error, bytes}: Answer) => {
-      const {resolve, reject} = this.waiting.shift()!
-      this.copies.push(bytes)
-      if (compressed) resolve(Buffer.from(compressed.buffer))
-      else reject(error!)
+    this.worker.on('message', ({input, output}: Answer) => {
+      const {job, done} = this.waiting.shift()!
+      this.inputs.push(input)
+      if (output instanceof Error) job.reject(output)
+      else {
+        job.take(Buffer.from(output.bytes.buffer, 0, output.length))
+        this.outputs.push(output.bytes)
+      }
+      done()
     })
     this.worker.on('error', (error) => {
       this.failure = error as Error
-      for (const {reject} of this.waiting.splice(0)) reject(this.failure)
+      for (const {job, done} of this.waiting.splice(0)) this.fail(job, done)
     })
   }
 
-  compress(bytes: Buffer): Promise<Buffer> {
-    if (this.failure !== null) return Promise.reject(this.failure)
-    return new Promise((resolve, reject) => {
-      this.waiting.push({resolve, reject})
-      // A copy, which the thread owns until it has answered: the batch's own bytes are still needed here.
-      const copy = this.copyOf(bytes)
-      this.worker.postMessage({bytes: copy, length: bytes.length}, [copy.buffer])
-    })
+  compress(job: Job, done: () => void): void {
+    if (this.failure !== null) {
+      this.fail(job, done)
+      return
+    }
+    this.waiting.push({job, done})
+    // A copy, which the thread owns until it has answered: the batch's own bytes are still needed here.
+    const input = {bytes: this.copyOf(job.bytes), length: job.bytes.length}
+    const output = this.outputs.pop() ?? new Uint8Array(0)
+    this.worker.postMessage({input, output} satisfies Question, [input.bytes.buffer, output.buffer])
   }
 
   close(): Promise<unknown> {
     return this.worker.terminate()
   }
 
-  /** In a buffer that has come back, if it is large enough: new ones for each would be garbage by the gigabyte. */
+  private fail({reject}: Job, done: () => void): void {
+    reject(this.failure!)
+    done()
+  }
+
   private copyOf(bytes: Buffer): Uint8Array<ArrayBuffer> {
-    const used = this.copies.pop()
+    const used = this.inputs.pop()
     const copy = used && used.length >= bytes.length ? used : new Uint8Array(bytes.length)
     copy.set(bytes)
     return copy

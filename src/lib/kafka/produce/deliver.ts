@@ -5,6 +5,7 @@ import {BrokerError} from '../broker-error.js'
 import type {ProducerId} from '../requests/init-producer-id.js'
 import type {EncodedBatch, ProduceAnswer} from '../requests/produce.js'
 import type {Batch} from './batch.js'
+import type {Compress} from './compressor.js'
 import type {SentBatch} from './journal.js'
 import {advance, cutBelow, isSame, type Lane, retire} from './lane.js'
 import {tooLarge} from './size-limit.js'
@@ -21,7 +22,7 @@ export type Delivery =
 export type Link = {
   topic: string
   compression: Compression
-  compress(section: Buffer): Promise<Buffer>
+  compress: Compress
   /** The topic's max.message.bytes. */
   maxBatchBytes: number
   deliveryTimeoutMs: number
@@ -235,8 +236,8 @@ async function encode(batch: Batch, {identity, sequence}: Lane, {compression, co
     const {length} = writer.finish(sender)
     return {bytes: writer.bytes, start: writer.start, size: length}
   }
-  batch.compressed ??= compress(writer.section)
-  const compressed = writer.finishCompressed(sender, compression, await batch.compressed)
+  await batch.compressedBy(compress)
+  const compressed = writer.finishCompressed(sender, compression)
   return {bytes: compressed.bytes, start: writer.headroom, size: compressed.batch.length}
 }
 

@@ -7,6 +7,7 @@ import {inTime, within} from '../client.js'
 import {anyBroker, type Cluster, leaderOf} from '../cluster.js'
 import {initProducerId, type ProducerId} from '../requests/init-producer-id.js'
 import {type Acks, produce} from '../requests/produce.js'
+import type {Compress} from './compressor.js'
 import type {Link, Witness} from './deliver.js'
 import {readBack} from './read-back.js'
 
@@ -19,7 +20,7 @@ const CLUSTER_AUTHORIZATION_FAILED = 31
 export type LinkOptions = {
   topic: string
   compression: Compression
-  compress(section: Buffer): Promise<Buffer>
+  compress: Compress
   maxBatchBytes: number
   deliveryTimeoutMs: number
   requestTimeoutMs: number
@@ -87,8 +88,10 @@ export function linkTo(cluster: Cluster, options: LinkOptions): Link {
       await cluster.refreshMetadata()
     },
     readBack: ({partition, logEnd}, matches) => {
-      const deadline = Date.now() + (stopping() ? HURRIED_READ_BACK_MS : Math.min(READ_BACK_MS, options.deliveryTimeoutMs))
-      return readBack(cluster, {topic, partition, from: logEnd, deadline, requestTimeoutMs: options.requestTimeoutMs}, matches)
+      const [forMs, requestTimeoutMs] = stopping()
+        ? [HURRIED_READ_BACK_MS, HURRIED_READ_BACK_MS / 2]
+        : [Math.min(READ_BACK_MS, options.deliveryTimeoutMs), options.requestTimeoutMs]
+      return readBack(cluster, {topic, partition, from: logEnd, deadline: Date.now() + forMs, requestTimeoutMs}, matches)
     },
   }
 }

@@ -2,13 +2,14 @@ import {HEADER_BYTES} from '../../records/batch.js'
 import {largestSize} from '../../records/batch-writer.js'
 import type {Compression} from '../../records/compression.js'
 import {Batch} from './batch.js'
+import type {Compress} from './compressor.js'
 import type {PlacedRecord} from './placed-record.js'
 
 export type SizeLimitOptions = {
   /** The topic's max.message.bytes. */
   maxBatchBytes: number
   compression: Compression
-  compress(section: Buffer): Promise<Buffer>
+  compress: Compress
 }
 
 /** Tells records that no batch of the topic may hold before they are among others. */
@@ -33,7 +34,7 @@ export class SizeLimit {
     batch.reset(Date.now())
     batch.add(record, 0, false)
     const {size, section} = batch.writer
-    const bytes = compression === 'none' ? size : HEADER_BYTES + (await compress(section)).length
+    const bytes = compression === 'none' ? size : HEADER_BYTES + (await compress(section, ({length}) => length))
     return bytes > maxBatchBytes ? tooLarge(bytes, maxBatchBytes) : null
   }
 }
