@@ -17,6 +17,12 @@ const gunzip = promisify<zlib.InputType, zlib.ZlibOptions, Buffer>(zlib.gunzip)
 
 /** Compresses the records section of a batch as Kafka's Java clients do: snappy in xerial framing, lz4 and zstd as a frame. */
 export async function compress(codec: Compression, bytes: Buffer): Promise<Buffer> {
+  const compressed = await compressForNow(codec, bytes)
+  return codec === 'lz4' || codec === 'snappy' ? Buffer.from(compressed) : compressed
+}
+
+/** The same, there only until the next call: without a copy, of which a load would make garbage by the gigabyte. */
+export async function compressForNow(codec: Compression, bytes: Buffer): Promise<Buffer> {
   switch (codec) {
     case 'none':
       return bytes

@@ -1,5 +1,6 @@
 import {copyLiterals, copyMatch, findMatches, writeUint16} from './lz-match.js'
 import {RecordError} from './record-error.js'
+import {scratchOf} from './scratch.js'
 import {xxhash32} from './xxhash32.js'
 
 /** https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md and lz4_Block_format.md */
@@ -26,11 +27,7 @@ const LAST_MATCH_DISTANCE = 12
 /** One byte of match length stands for at most 255 bytes of output. */
 const LARGEST_EXPANSION = 255
 
-/** Where frames are made; kept from one to the next while it is no larger, so that a load makes no garbage of their size. */
-let scratch = Buffer.allocUnsafeSlow(0)
-const KEPT_SCRATCH_BYTES = 2 * 1024 * 1024
-
-/** Compresses to one frame as the Java clients write it: independent blocks of 64 KiB, no content checksum. */
+/** Compresses to one frame as the Java clients write it: independent blocks of 64 KiB, no content checksum. In scratch bytes. */
 export function compressLz4(bytes: Buffer): Buffer {
   const output = scratchOf(largestFrame(bytes.length))
   let at = FRAME_HEADER.copy(output)
@@ -43,19 +40,13 @@ export function compressLz4(bytes: Buffer): Buffer {
     output.writeUInt32LE(stored ? (block.length | STORED) >>> 0 : at - start, start - SIZE_BYTES)
   }
   at = output.writeUInt32LE(0, at)
-  return Buffer.from(output.subarray(0, at))
+  return output.subarray(0, at)
 }
 
 /** What does not compress takes a byte more per 255, before it is found better stored. */
 function largestFrame(bytes: number): number {
   const blocks = Math.ceil(bytes / BLOCK_BYTES)
   return FRAME_HEADER.length + SIZE_BYTES + blocks * (SIZE_BYTES + 16 + Math.ceil(BLOCK_BYTES / 255)) + bytes
-}
-
-function scratchOf(bytes: number): Buffer {
-  if (bytes > KEPT_SCRATCH_BYTES) return Buffer.allocUnsafeSlow(bytes)
-  if (scratch.length < bytes) scratch = Buffer.allocUnsafeSlow(bytes)
-  return scratch
 }
 
 /**

@@ -1,11 +1,13 @@
 import {copyLiterals, copyMatch, findMatches, writeUint16} from './lz-match.js'
 import {RecordError} from './record-error.js'
+import {scratchOf} from './scratch.js'
 
 /** `\x82SNAPPY\0`: starts the framing of snappy-java's SnappyOutputStream, which Kafka's Java clients use. */
 const XERIAL_MAGIC = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00])
 /** The magic, the version of the writer and the lowest version of a reader, as 32-bit numbers. */
 const XERIAL_HEADER_BYTES = 16
 const XERIAL_BLOCK_BYTES = 32 * 1024
+const SIZE_BYTES = 4
 
 const LITERAL = 0
 const COPY_1 = 1
@@ -14,20 +16,24 @@ const COPY_2 = 2
 /** The longest copy, 64 bytes, takes 3 bytes: nothing expands more than this. */
 const LARGEST_EXPANSION = 22
 
-/** Compresses as the Java clients do: xerial framing around blocks of 32 KiB. */
+/** Compresses as the Java clients do: xerial framing around blocks of 32 KiB. In scratch bytes. */
 export function compressSnappy(bytes: Buffer): Buffer {
-  const header = Buffer.alloc(XERIAL_HEADER_BYTES)
-  XERIAL_MAGIC.copy(header)
-  header.writeInt32BE(1, 8)
-  header.writeInt32BE(1, 12)
-  const parts: Buffer[] = [header]
-  for (let at = 0; at < bytes.length; at += XERIAL_BLOCK_BYTES) {
-    const block = compressBlock(bytes.subarray(at, at + XERIAL_BLOCK_BYTES))
-    const length = Buffer.alloc(4)
-    length.writeInt32BE(block.length)
-    parts.push(length, block)
+  const output = scratchOf(largestFrame(bytes.length))
+  let at = XERIAL_MAGIC.copy(output)
+  at = output.writeInt32BE(1, at)
+  at = output.writeInt32BE(1, at)
+  for (let from = 0; from < bytes.length; from += XERIAL_BLOCK_BYTES) {
+    const start = at + SIZE_BYTES
+    at = compressBlock(bytes.subarray(from, from + XERIAL_BLOCK_BYTES), output, start)
+    output.writeInt32BE(at - start, start - SIZE_BYTES)
   }
-  return Buffer.concat(parts)
+  return output.subarray(0, at)
+}
+
+/** As Snappy's own MaxCompressedLength has it for each block. */
+function largestFrame(bytes: number): number {
+  const blocks = Math.ceil(bytes / XERIAL_BLOCK_BYTES)
+  return XERIAL_HEADER_BYTES + blocks * (SIZE_BYTES + 32 + Math.ceil(XERIAL_BLOCK_BYTES / 6)) + bytes
 }
 
 /**
@@ -101,20 +107,18 @@ function readUncompressedLength(bytes: Buffer): {length: number; start: number} 
   throw new RecordError('snappy: no length at the start')
 }
 
-function compressBlock(bytes: Buffer): Buffer {
-  const output = Buffer.allocUnsafe(32 + bytes.length + Math.ceil(bytes.length / 6))
-  let written = writeUncompressedLength(output, bytes.length)
+/** Writes the block into `output` from `start` on; returns where it ends. */
+function compressBlock(bytes: Buffer, output: Buffer, start: number): number {
+  let written = writeUncompressedLength(bytes.length, output, start)
   const limits = {lastStart: bytes.length - 4, end: bytes.length}
   const rest = findMatches(bytes, 0, limits, (literalStart, matchStart, offset, length) => {
     written = writeLiteral(bytes, literalStart, matchStart, output, written)
     written = writeCopies(offset, length, output, written)
   })
-  written = writeLiteral(bytes, rest, bytes.length, output, written)
-  return output.subarray(0, written)
+  return writeLiteral(bytes, rest, bytes.length, output, written)
 }
 
-function writeUncompressedLength(output: Buffer, length: number): number {
-  let at = 0
+function writeUncompressedLength(length: number, output: Buffer, at: number): number {
   for (; length >= 0x80; length >>>= 7) output[at++] = (length & 0x7f) | 0x80
   output[at++] = length
   return at

@@ -1,6 +1,6 @@
 import {parentPort, workerData} from 'node:worker_threads'
 
-import {type Compression, compress} from '../../records/compression.js'
+import {type Compression, compressForNow} from '../../records/compression.js'
 import type {Answer, Question} from './compressor.js'
 
 const port = parentPort!
@@ -10,7 +10,7 @@ let last: Promise<void> = Promise.resolve()
 port.on('message', ({input, output}: Question) => {
   last = last.then(async () => {
     try {
-      const compressed = await compress(workerData as Compression, Buffer.from(input.bytes.buffer, 0, input.length))
+      const compressed = await compressForNow(workerData as Compression, Buffer.from(input.bytes.buffer, 0, input.length))
       const {length} = compressed
       // The next will be about as large.
       const bytes = output.length >= length ? output : new Uint8Array(Math.ceil(length * 1.1))
