@@ -1,3 +1,4 @@
+import {createHash} from 'node:crypto'
 import {mkdir, readFile, writeFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {gzipSync} from 'node:zlib'
@@ -266,14 +267,17 @@ describe('flags of produce', () => {
     expect(JSON.parse(stdout)).toMatchObject({acked: 1, idempotent: false})
   })
 
-  it.each(['lz4', 'zstd'])('compress a large load with %s in a second thread, byte for byte', async (codec) => {
+  it.each(['snappy', 'lz4', 'zstd'])('compress a large load with %s in a second thread, byte for byte', async (codec) => {
     const name = await topic()
-    const content = Array.from({length: 12_000}, (_, i) => `${i} ${'some words '.repeat(90)}\n`).join('')
+    // Batches that compress well and badly in turn, so that the bytes of a large one are there when a small one follows.
+    const noise = (i: number): string => createHash('sha512').update(String(i)).digest('base64').repeat(3)
+    const line = (i: number): string => `${i} ${i % 4_000 < 2_000 ? 'some words '.repeat(90) : noise(i)}\n`
+    const content = Array.from({length: 24_000}, (_, i) => line(i)).join('')
     const directory = await files({input: content})
 
     const {stderr} = await run(`produce ${name} --compression ${codec} --file ${directory}/input`)
 
-    expect(stderr).toContain('12000 read = 12000 acked')
+    expect(stderr).toContain('24000 read = 24000 acked')
     expect((await run(`consume ${name}`)).stdout === content).toBe(true)
   })
 
