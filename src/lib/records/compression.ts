@@ -17,24 +17,25 @@ const gunzip = promisify<zlib.InputType, zlib.ZlibOptions, Buffer>(zlib.gunzip)
 
 /** Compresses the records section of a batch as Kafka's Java clients do: snappy in xerial framing, lz4 and zstd as a frame. */
 export async function compress(codec: Compression, bytes: Buffer): Promise<Buffer> {
-  const compressed = await compressForNow(codec, bytes)
-  return codec === 'lz4' || codec === 'snappy' ? Buffer.from(compressed) : compressed
-}
-
-/** The same, there only until the next call: without a copy, of which a load would make garbage by the gigabyte. */
-export async function compressForNow(codec: Compression, bytes: Buffer): Promise<Buffer> {
   switch (codec) {
     case 'none':
       return bytes
     case 'gzip':
       return gzip(bytes, {chunkSize: compressedChunkSize(bytes.length)})
     case 'snappy':
-      return compressSnappy(bytes)
+      return Buffer.from(compressSnappy(bytes))
     case 'lz4':
-      return compressLz4(bytes)
+      return Buffer.from(compressLz4(bytes))
     case 'zstd':
       return compressZstd(bytes)
   }
+}
+
+/** The same for one caller at a time, there only until its next call: without a copy, of which a load would make garbage by the gigabyte. */
+export async function compressForNow(codec: Compression, bytes: Buffer): Promise<Buffer> {
+  if (codec === 'snappy') return compressSnappy(bytes)
+  if (codec === 'lz4') return compressLz4(bytes)
+  return compress(codec, bytes)
 }
 
 /**

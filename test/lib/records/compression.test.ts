@@ -32,6 +32,14 @@ describe.each(CODECS)('%s', (codec) => {
     )
   })
 
+  test('gives back each of what was compressed at the same time', async () => {
+    const several = [lz4Text, lz4Noise, Buffer.from('short'), lz4Text.subarray(7)]
+
+    const compressed = await Promise.all(several.map((bytes) => compress(codec, bytes)))
+
+    for (const [i, bytes] of several.entries()) expect((await decompress(codec, compressed[i]!)).equals(bytes)).toBe(true)
+  })
+
   test('makes text several times smaller, and noise hardly larger', async () => {
     expect((await compress(codec, lz4Text)).length).toBeLessThan(lz4Text.length / 4)
     expect((await compress(codec, lz4Noise)).length).toBeLessThan(lz4Noise.length + 60)
