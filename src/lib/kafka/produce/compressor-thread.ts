@@ -3,11 +3,11 @@ import {parentPort, workerData} from 'node:worker_threads'
 import {type Compression, compressForNow} from '../../records/compression.js'
 import type {Answer, Question} from './compressor.js'
 
-const port = parentPort!
+const answer = (what: Answer, transferred: ArrayBuffer[]): void => parentPort!.postMessage(what, transferred)
 
 /** The second thread of a Compressor: each batch that comes in goes out compressed, in the same order. */
 let last: Promise<void> = Promise.resolve()
-port.on('message', ({input, output}: Question) => {
+parentPort!.on('message', ({input, output}: Question) => {
   last = last.then(async () => {
     try {
       const compressed = await compressForNow(workerData as Compression, Buffer.from(input.bytes.buffer, 0, input.length))
@@ -21,5 +21,3 @@ port.on('message', ({input, output}: Question) => {
     }
   })
 })
-
-const answer = (what: Answer, transferred: ArrayBuffer[]): void => port.postMessage(what, transferred)

@@ -104,10 +104,10 @@ const nativeHand = (codec: Compression): Hand => ({
   close: async () => {},
 })
 
-/** Bytes that one thread hands to the other, of which `length` count. They come back, since new ones for each would be garbage by the gigabyte. */
-export type Transferred = {bytes: Uint8Array<ArrayBuffer>; length: number}
+/** Bytes of which `length` count. They go back and forth between the threads, since new ones for each would be garbage by the gigabyte. */
+type Transferred = {bytes: Uint8Array<ArrayBuffer>; length: number}
 
-/** The first is to be compressed, and the second has room for what it becomes, or is replaced. */
+/** `input` is to be compressed; `output` has room for what it becomes, or is replaced. */
 export type Question = {input: Transferred; output: Uint8Array<ArrayBuffer>}
 export type Answer = {input: Uint8Array<ArrayBuffer>; output: Transferred | Error}
 

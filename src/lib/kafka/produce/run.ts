@@ -9,7 +9,7 @@ import {LATEST} from '../requests/list-offsets.js'
 import {metadata, type TopicMetadata} from '../requests/metadata.js'
 import type {Acks} from '../requests/produce.js'
 import {offsetsAt, readConfigs, requireTopic} from '../topics.js'
-import {type Compress, Compressor} from './compressor.js'
+import {Compressor} from './compressor.js'
 import type {Coverage} from './coverage.js'
 import {type Delivery, deliver} from './deliver.js'
 import {type BadLine, feed} from './feed.js'
@@ -155,7 +155,7 @@ async function run(
   let idempotent = options.acks === 'all'
   const outcomes = new Outcomes(options, lanes)
   const compressor = new Compressor(options.compression)
-  const compress: Compress = (section, take) => compressor.compress(section, take)
+  const {compress} = compressor
   const link = linkTo(cluster, {
     ...options,
     compress,
