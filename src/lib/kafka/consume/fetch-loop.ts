@@ -1,6 +1,5 @@
-import {dropConnections} from '../broker.js'
 import {BrokerError} from '../broker-error.js'
-import {within} from '../client.js'
+import {inTime} from '../client.js'
 import {type Cluster, leadersOf} from '../cluster.js'
 import {isTransient, recovered} from '../patience.js'
 import {type FetchAnswer, fetch} from '../requests/fetch.js'
@@ -166,12 +165,7 @@ async function request(leader: number, led: readonly OpenSpan[], maxBytes: numbe
   const broker = await cluster.findBroker({nodeId: leader})
   const asked = led.map(({partition, next}) => ({partition, offset: next}))
   const limits = {maxWaitMs: MAX_WAIT_MS, minBytes: 1, maxBytes, partitionMaxBytes: PARTITION_MAX_BYTES, readCommitted}
-  try {
-    return await within(MAX_WAIT_MS + Math.min(timeoutMs, REQUEST_MS), fetch(broker, topic, asked, limits))
-  } catch (error) {
-    dropConnections(broker)
-    throw error
-  }
+  return inTime(broker, MAX_WAIT_MS + Math.min(timeoutMs, REQUEST_MS), fetch(broker, topic, asked, limits))
 }
 
 /** Hands the answers over; returns the error of a partition whose leader may have changed. */

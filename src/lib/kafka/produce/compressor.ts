@@ -32,11 +32,11 @@ const MOST_HANDS: Record<Compression, number> = {
 /** Compresses `bytes`, which stay as they are meanwhile. What they became is there only until `take` returns. */
 export type Compress = <T>(bytes: Buffer, take: (compressed: Buffer) => T) => Promise<T>
 
-type Taken = {take(compressed: Buffer): void; reject(error: Error): void}
-type Job = Taken & {bytes: Buffer}
+type Waiting = {take(compressed: Buffer): unknown; resolve(taken: unknown): void; reject(error: unknown): void}
+type Job = Waiting & {bytes: Buffer}
 
 /** Who compresses one batch after the other beside the thread that reads; `most` it takes at a time. */
-type Hand = {jobs: number; most: number; compress(job: Job, done: () => void): void; close(): Promise<unknown>}
+type Hand = {jobs: number; most: number; compress: Compress; close(): Promise<unknown>}
 
 /** Compresses batches, several at a time: in the threads of Node, and the codecs that are our own in threads of ours. */
 export class Compressor {
@@ -52,14 +52,7 @@ export class Compressor {
   readonly compress: Compress = async (bytes, take) => {
     if (!this.isWorthAThread(bytes)) return take(await compress(this.codec, bytes))
     return new Promise((resolve, reject) => {
-      const taken = (compressed: Buffer): void => {
-        try {
-          resolve(take(compressed))
-        } catch (error) {
-          reject(error)
-        }
-      }
-      this.queue.push({bytes, take: taken, reject})
+      this.queue.push({bytes, take, resolve, reject})
       this.distribute()
     })
   }
@@ -73,11 +66,13 @@ export class Compressor {
     while (this.queue.length > 0) {
       const hand = this.hands.find(({jobs}) => jobs === 0) ?? this.hire() ?? this.hands.find(({jobs, most}) => jobs < most)
       if (hand === undefined) return
+      const {bytes, take, resolve, reject} = this.queue.shift()!
       hand.jobs++
-      hand.compress(this.queue.shift()!, () => {
+      const done = hand.compress(bytes, take).finally(() => {
         hand.jobs--
         this.distribute()
       })
+      done.then(resolve, reject)
     }
   }
 
@@ -100,7 +95,7 @@ export class Compressor {
 const nativeHand = (codec: Compression): Hand => ({
   jobs: 0,
   most: 1,
-  compress: ({bytes, take, reject}, done) => void compress(codec, bytes).then(take).catch(reject).finally(done),
+  compress: async (bytes, take) => take(await compress(codec, bytes)),
   close: async () => {},
 })
 
@@ -116,7 +111,7 @@ class Thread implements Hand {
   /** The next are there when it is done with one. */
   readonly most = 4
   private readonly worker: Worker
-  private readonly waiting: {job: Job; done(): void}[] = []
+  private readonly waiting: Waiting[] = []
   private readonly inputs: Uint8Array<ArrayBuffer>[] = []
   private readonly outputs: Uint8Array<ArrayBuffer>[] = []
   /** What ended the thread, out of memory perhaps: nobody would answer any more. */
@@ -124,41 +119,40 @@ class Thread implements Hand {
 
   constructor(codec: Compression) {
     this.worker = new Worker(THREAD, {workerData: codec, resourceLimits: {maxYoungGenerationSizeMb: 8}})
-    this.worker.on('message', ({input, output}: Answer) => {
-      const {job, done} = this.waiting.shift()!
-      this.inputs.push(input)
-      if (output instanceof Error) job.reject(output)
-      else {
-        job.take(Buffer.from(output.bytes.buffer, 0, output.length))
-        this.outputs.push(output.bytes)
-      }
-      done()
-    })
+    this.worker.on('message', (answer: Answer) => this.answered(answer, this.waiting.shift()!))
     this.worker.on('error', (error) => {
       this.failure = error as Error
-      for (const {job, done} of this.waiting.splice(0)) this.fail(job, done)
+      for (const {reject} of this.waiting.splice(0)) reject(this.failure)
     })
   }
 
-  compress(job: Job, done: () => void): void {
-    if (this.failure !== null) {
-      this.fail(job, done)
-      return
-    }
-    this.waiting.push({job, done})
-    // A copy, which the thread owns until it has answered: the batch's own bytes are still needed here.
-    const input = {bytes: this.copyOf(job.bytes), length: job.bytes.length}
-    const output = this.outputs.pop() ?? new Uint8Array(0)
-    this.worker.postMessage({input, output} satisfies Question, [input.bytes.buffer, output.buffer])
+  readonly compress: Compress = async (bytes, take) => {
+    if (this.failure !== null) throw this.failure
+    return new Promise((resolve, reject) => {
+      this.waiting.push({take, resolve, reject})
+      // A copy, which the thread owns until it has answered: the batch's own bytes are still needed here.
+      const input = {bytes: this.copyOf(bytes), length: bytes.length}
+      const output = this.outputs.pop() ?? new Uint8Array(0)
+      this.worker.postMessage({input, output} satisfies Question, [input.bytes.buffer, output.buffer])
+    })
   }
 
   close(): Promise<unknown> {
     return this.worker.terminate()
   }
 
-  private fail({reject}: Job, done: () => void): void {
-    reject(this.failure!)
-    done()
+  private answered({input, output}: Answer, {take, resolve, reject}: Waiting): void {
+    this.inputs.push(input)
+    if (output instanceof Error) {
+      reject(output)
+      return
+    }
+    try {
+      resolve(take(Buffer.from(output.bytes.buffer, 0, output.length)))
+    } catch (error) {
+      reject(error)
+    }
+    this.outputs.push(output.bytes)
   }
 
   private copyOf(bytes: Buffer): Uint8Array<ArrayBuffer> {
