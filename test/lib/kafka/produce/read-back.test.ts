@@ -7,7 +7,7 @@ import {readFaultRule} from '../../../../src/lib/local/kafka/fault-rule.js'
 import {stack} from '../../../support/stack.js'
 import {kafkaOf, makeTopic} from '../../../support/topic.js'
 import {plaintext, work} from '../cluster-fixture.js'
-import {produceText, TOPIC} from '../records-fixture.js'
+import {numbers, produceText, TOPIC, valuesOf} from '../records-fixture.js'
 
 it('what retention has taken matters only where the batch is not found behind it', async () => {
   // Only this profile has DeleteRecords, which is retention without a wait.
@@ -48,4 +48,23 @@ it('an answer that is lost is asked for again, over another connection', async (
     expect(await readBack(cluster, options, ({baseOffset}) => baseOffset === 0)).toBe(0)
     expect(local.faults.list().map(({hits}) => hits)).toEqual([1, 1, 1])
   })
+})
+
+it('tells that records which were acknowledged are gone, when a log without idempotence goes on below them', async () => {
+  const local = await stack()
+  await makeTopic(local, TOPIC)
+  async function* input(): AsyncGenerator<Buffer> {
+    yield Buffer.from(numbers(100))
+    await expect.poll(() => work(plaintext(local), valuesOf)).toHaveLength(100)
+    const {admin} = await kafkaOf(local)
+    await admin.deleteTopics({topics: [TOPIC]})
+    await makeTopic(local, TOPIC)
+    yield Buffer.from(numbers(150, 100))
+  }
+
+  const report = await work(plaintext(local), (cluster) => produceText(cluster, input(), {acks: '1'}))
+
+  expect(report).toMatchObject({read: 250, acked: 100, unknown: 150, unsent: 0})
+  expect(report.failure).toBeInstanceOf(EvidenceGoneError)
+  expect(report.failure).toMatchObject({message: expect.stringContaining('had reached offset 100 and goes on at 0')})
 })

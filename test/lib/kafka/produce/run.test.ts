@@ -1,14 +1,12 @@
 import {describe, expect, it} from 'vitest'
 
 import type {Cluster} from '../../../../src/lib/kafka/cluster.js'
-import {EvidenceGoneError} from '../../../../src/lib/kafka/produce/lane.js'
 import type {ProduceProgress} from '../../../../src/lib/kafka/produce/progress-line.js'
 import {lineParser} from '../../../../src/lib/kafka/produce/records.js'
 import {createTopics} from '../../../../src/lib/kafka/topics.js'
 import type {LocalOptions} from '../../../../src/lib/local/index.js'
 import type {FaultRule} from '../../../../src/lib/local/kafka/faults.js'
 import {stack} from '../../../support/stack.js'
-import {kafkaOf, makeTopic} from '../../../support/topic.js'
 import {type Chaos, chaos, plaintext, work} from '../cluster-fixture.js'
 import {numbers, plainLines, produceText, TOPIC, valuesOf} from '../records-fixture.js'
 
@@ -150,24 +148,6 @@ describe('producing', () => {
 
     expect(report).toMatchObject({read: 5_003, acked: 5_003, unknown: 0, unsent: 0, failure: null})
     expect(sorted(values)).toEqual(numbers(5_003).trim().split('\n'))
-  })
-
-  it('tells that records which were acknowledged are gone, when a log without idempotence goes on below them', async () => {
-    const {local} = await prepared()
-    async function* input(): AsyncGenerator<Buffer> {
-      yield Buffer.from(numbers(100))
-      await expect.poll(() => work(plaintext(local), valuesOf)).toHaveLength(100)
-      const {admin} = await kafkaOf(local)
-      await admin.deleteTopics({topics: [TOPIC]})
-      await makeTopic(local, TOPIC)
-      yield Buffer.from(numbers(150, 100))
-    }
-
-    const report = await work(plaintext(local), (cluster) => produceText(cluster, input(), {acks: '1'}))
-
-    expect(report).toMatchObject({read: 250, acked: 100, unknown: 150, unsent: 0})
-    expect(report.failure).toBeInstanceOf(EvidenceGoneError)
-    expect(report.failure).toMatchObject({message: expect.stringContaining('had reached offset 100 and goes on at 0')})
   })
 
   it('counts as unsent what did not arrive before the deadline', async () => {
